@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The configuration: JSON with comments in, a checked tree of specifications
+ * out, or every error there is with its place and what would be right.
+ * Reads files; never starts, stops or changes anything.
+ */
+#ifndef OTPD_ENGINE_CONFIG_H
+#define OTPD_ENGINE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/core.h"
+
+enum service_kind { SERVICE_PLAIN, SERVICE_GEN_SERVER };
+enum service_ready { READY_EXEC, READY_NOTIFY, READY_GEN_SERVER };
+
+/*
+ * What the engine needs of one child beside the core's part; the user pointer
+ * of a core_spec.  Owned by whoever holds the core_spec (the core, once given).
+ */
+struct service {
+	enum service_kind	 kind;
+	enum service_ready	 ready;
+	uint32_t		 start_timeout_ms;	/* CORE_INFINITY: none */
+	int			 stop_signal;		/* SIGTERM */
+	char			*description;		/* or NULL */
+	char			*name;			/* registered; or NULL */
+	char			*problem;	/* why no start can succeed
+						 * ("no user \"x\""), or NULL */
+	uint64_t		 log_max_bytes;
+	uint32_t		 log_keep;
+	bool			 log_timestamp;
+	bool			 logs;		/* stdout or stderr is a log */
+	uint32_t		 order_len;
+	struct spawn_start	*order;		/* workers: encoded, inc and
+						 * log_key 0; argv before the
+						 * arguments of a dynamic one */
+	char			*source;	/* canonical JSON of this child
+						 * alone, kept for templates
+						 * and dynamic ones; or NULL */
+};
+
+void	service_free(struct service *s);
+/* Would a change from a to b need a restart?  A core_same_fn. */
+bool	service_same(const void *a, const void *b);
+
+struct config_error {
+	const char	*file;
+	unsigned	 line, column;
+	const char	*path;		/* in the tree: web/nginx; "" the root */
+	const char	*message;	/* what is wrong and what would be right */
+};
+
+struct config_options {		/* the root object's keys beside the tree */
+	bool	compat_otp;		/* "compat": "otp" */
+};
+
+struct config {
+	struct core_spec	*root;		/* config_take_root() or freed
+						 * with the config */
+	struct config_options	 options;
+	char			*text;		/* the whole as one JSON text,
+						 * includes merged: what a
+						 * restored engine reads */
+	size_t			 text_len;
+	struct config_error	*errors;	/* sorted by file and place */
+	size_t			 nerrors;
+};
+
+struct config_context {		/* what a service is built with */
+	const char	*runtime_dir;	/* for NOTIFY_SOCKET */
+};
+
+/* Always returns a config: usable when nerrors is 0.  Errors include an
+ * unreadable file. */
+struct config	*config_load(const char *file, const struct config_context *cx);
+/* The same from text, errors placed in `name`. */
+struct config	*config_parse(const char *text, size_t len, const char *name,
+		    const struct config_context *cx);
+/*
+ * One child specification as start_child takes it, under a supervisor of this
+ * strategy.  For simple_one_for_one: {"id": ..., "args": [...]}, built on the
+ * template's source.  root is that child.
+ */
+struct config	*config_parse_child(const char *text, size_t len,
+		    enum core_strategy strategy, const struct service *template,
+		    const struct config_context *cx);
+/* Specs and services are no longer the config's; the caller frees the spec
+ * nodes with config_free_specs(), which leaves the services alone. */
+struct core_spec *config_take_root(struct config *c);
+void	config_free_specs(struct core_spec *root);
+void	config_free(struct config *c);
+/* "file:line:column: web/nginx: message\n" */
+void	config_error_format(const struct config_error *e, char *out,
+	    size_t size);
+
+#endif /* OTPD_ENGINE_CONFIG_H */

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One end of a connection that speaks frames: buffers, HELLO both ways, and
+ * nothing that blocks.  Knows no loop: its owner says when the descriptor is
+ * readable or writable.  Used by servers and callers alike.
+ */
+#ifndef OTPD_LIBOTP_PEER_H
+#define OTPD_LIBOTP_PEER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/frame.h"
+
+struct peer;
+
+struct peer_limits {
+	uint32_t	max_payload;	/* accepted from the other side */
+	size_t		max_queued;	/* bytes waiting to be sent */
+};
+
+/*
+ * hello, name and path are what this side says of itself; a client's have no
+ * name.  Takes over fd (non-blocking), even when it fails.  NULL: ENOMEM.
+ */
+struct peer	*peer_new(int fd, const struct frame_hello *hello,
+		    const char *name, const char *path,
+		    const struct peer_limits *limits);
+void		 peer_free(struct peer *p);	/* closes the descriptor */
+int		 peer_fd(const struct peer *p);
+
+/*
+ * Read once.  1 when bytes came, 0 when there are none now, -ENOTCONN at the
+ * other side's end, or another negative errno.
+ */
+int	peer_read(struct peer *p);
+/*
+ * The next whole frame, HELLO consumed and checked.  1 with *h and *payload
+ * (borrowed until the next call of peer_next or peer_read), 0 for none,
+ * -EPROTO or -EMSGSIZE: say so with peer_error() and close.
+ */
+int	peer_next(struct peer *p, struct frame_header *h, const void **payload);
+bool	peer_greeted(const struct peer *p);
+/* The other's HELLO; name and path are "" from a client. */
+const struct frame_hello *peer_hello(const struct peer *p, const char **name,
+	    const char **path);
+
+/* Queue a frame.  0, -ENOBUFS over max_queued, -EMSGSIZE, -ENOMEM. */
+int	peer_send(struct peer *p, const struct frame_header *h,
+	    const void *payload);
+int	peer_error(struct peer *p, uint64_t ref, uint16_t tag,
+	    const char *words);
+/* Write what is queued.  1 when some is left, 0 when none, negative errno. */
+int	peer_flush(struct peer *p);
+bool	peer_pending(const struct peer *p);
+
+#endif /* OTPD_LIBOTP_PEER_H */
