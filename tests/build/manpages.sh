@@ -1,0 +1,30 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# The manual pages are sound mdoc, and every program has one.
+. "${OTPD_SRCDIR:-.}/tests/build/lib.sh"
+
+# mandoc also looks for the pages that ours refer to: only where they are
+# installed does it find them, so that is not a fault of the page.
+lint() {
+	"$MANDOC" -T lint -W warning "$1" 2>&1 | grep -v 'referenced manual not found'
+}
+
+for page in "$OTPD_SRCDIR"/man/*.[1-9]; do
+	name=$(basename "$page")
+	if [ -z "$MANDOC" ]; then
+		skip "$name: no mandoc"
+	elif said=$(lint "$page") && [ -n "$said" ]; then
+		echo "$said"
+		fail "$name has faults"
+	else
+		pass "$name is sound"
+	fi
+done
+for page in otpd.8 otpctl.1 otpd.json.5 otp-semantics.7; do
+	if [ -f "$OTPD_SRCDIR/man/$page" ]; then
+		pass "there is a page $page"
+	else
+		fail "there is no page $page"
+	fi
+done
+finish
