@@ -11,7 +11,7 @@ for h in */*.h; do
 	printf '#include "%s"\n#include "%s"\nint compiled;\n' "$h" "$h" \
 	    > "$tmp/alone.c"
 	# shellcheck disable=SC2086 # CC may carry options
-	if ${CC:-cc} -std=gnu11 -D_GNU_SOURCE -I. -I"$OTPD_BUILDDIR" \
+	if ${CC:-cc} -std=gnu11 -D_GNU_SOURCE -I. -I"$OTPD_BUILDDIR" ${OTPD_CPPFLAGS-} \
 	    -Wall -Wextra -fsyntax-only "$tmp/alone.c" 2> "$tmp/err" &&
 	    ! [ -s "$tmp/err" ]; then
 		pass "$h compiles alone, and twice"
