@@ -11,25 +11,34 @@
 
 struct client;
 
-/* Connects and exchanges HELLO.  NULL: errno (ENOENT, ECONNREFUSED: nobody
- * serves there; ETIMEDOUT; EACCES; EPROTO). */
+/*
+ * Connects and exchanges HELLO.  A path longer than sun_path will do.  NULL:
+ * errno (ENOENT, ECONNREFUSED: nobody serves there; EACCES: the socket or its
+ * server refused; ETIMEDOUT; ENOTCONN; EPROTO).
+ */
 struct client	*client_open(const char *socket_path, uint64_t deadline);
 void		 client_close(struct client *c);
 
 /*
  * Call and wait for the whole reply.  0 with *out (NUL-ended beyond len;
- * caller frees); -ETIMEDOUT, -ENOTCONN (it went away), -EPROTO,
- * -EREMOTEIO: the server answered ERROR: client_error() has tag and words.
+ * caller frees); -ETIMEDOUT, -ENOTCONN (it went away), -EPROTO, -EMSGSIZE
+ * (more than the server takes), -EREMOTEIO: the server answered ERROR:
+ * client_error() has tag and words.  After -ETIMEDOUT and -EMSGSIZE and
+ * -EREMOTEIO the connection may be used again.
  */
 int	client_call(struct client *c, const char *payload, size_t len,
 	    uint64_t deadline, char **out, size_t *out_len);
 /*
  * Call and hand every INFO to fn until the final REPLY, an error, or until fn
- * returns other than 0, which is then returned.
+ * returns other than 0, which is then returned.  payload is NUL-ended beyond
+ * len and borrowed for the call.
  */
 typedef int client_info_fn(void *arg, const char *payload, size_t len);
 int	client_stream(struct client *c, const char *payload, size_t len,
 	    uint64_t deadline, client_info_fn *fn, void *arg);
+/* The final REPLY of the last client_stream that returned 0, NUL-ended beyond
+ * its length; borrowed until the next call. */
+const char *client_reply(const struct client *c, size_t *out_len);
 const char *client_error(const struct client *c, uint16_t *out_tag);
 
 #endif /* OTPD_LIBOTP_CLIENT_H */

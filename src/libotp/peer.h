@@ -15,14 +15,17 @@
 
 struct peer;
 
+#define PEER_PAYLOAD_MIN	1024U	/* a HELLO that accepts less is refused */
+
 struct peer_limits {
 	uint32_t	max_payload;	/* accepted from the other side */
 	size_t		max_queued;	/* bytes waiting to be sent */
 };
 
 /*
- * hello, name and path are what this side says of itself; a client's have no
- * name.  Takes over fd (non-blocking), even when it fails.  NULL: ENOMEM.
+ * hello, name and path are what this side says of itself; a client's name is
+ * NULL.  magic, version and max_payload are filled in here.  Takes over fd, a
+ * stream socket, even when it fails; its flags are left alone.  NULL: errno.
  */
 struct peer	*peer_new(int fd, const struct frame_hello *hello,
 		    const char *name, const char *path,
@@ -32,7 +35,8 @@ int		 peer_fd(const struct peer *p);
 
 /*
  * Read once.  1 when bytes came, 0 when there are none now, -ENOTCONN at the
- * other side's end, or another negative errno.
+ * other side's end, -EPROTO when it passed a descriptor (which is closed), or
+ * another negative errno.
  */
 int	peer_read(struct peer *p);
 /*
@@ -54,5 +58,7 @@ int	peer_error(struct peer *p, uint64_t ref, uint16_t tag,
 /* Write what is queued.  1 when some is left, 0 when none, negative errno. */
 int	peer_flush(struct peer *p);
 bool	peer_pending(const struct peer *p);
+size_t	peer_queued(const struct peer *p);	/* bytes not yet taken */
+bool	peer_partial(const struct peer *p);	/* part of a frame has come */
 
 #endif /* OTPD_LIBOTP_PEER_H */
