@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The core's actions, carried out: orders to the spawner, timers, events,
+ * answers.  Nothing here calls back into the core: what an action brings about
+ * at once (a start that cannot succeed) is queued and told afterwards.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "engine/engine.h"
+#include "wire/reason.h"
+
+void
+engine_tell_logger(struct engine *e, uint32_t slot)
+{
+	struct child *c = engine_child(e, slot);
+	struct service *s = engine_service(e, slot);
+	size_t len = strlen(c->path) + 1;
+	char body[sizeof(struct log_stream) + 8192];
+	struct log_stream settings = { .max_bytes = s->log_max_bytes,
+	    .keep = s->log_keep,
+	    .flags = s->log_timestamp ? LOG_F_TIMESTAMP : 0 };
+
+	if (len > sizeof(body) - sizeof(settings))
+		abort();	/* the depth of the tree and ids are bounded */
+	memcpy(body, &settings, sizeof(settings));
+	memcpy(body + sizeof(settings), c->path, len);
+	link_put(&e->logger, LOG_STREAM, c->log_key, body,
+	    sizeof(settings) + len);
+}
+
+/* A start that ends before it has begun; the core hears of it next. */
+static void
+fail_start(struct engine *e, uint32_t slot, const char *words)
+{
+	struct child *c = engine_child(e, slot);
+	char reason[REASON_MAX];
+
+	reason_start(words, reason);
+	replace_string(&c->failure, reason);
+	e->failed = xgrow(e->failed, &e->failed_cap, e->nfailed,
+	    sizeof(*e->failed));
+	e->failed[e->nfailed++] = c->inc;
+}
+
+static void
+start_took_too_long(void *arg)
+{
+	struct child_timers *t = arg;
+	struct engine *e = t->engine;
+	struct child *c = engine_child(e, t->slot);
+	struct spawn_signal kill = { .sig = SIGKILL, .group = 1 };
+
+	if (c->ready)
+		return;
+	c->timed_out = true;
+	engine_save_child(e, t->slot);
+	link_put(&e->spawner, SPAWN_SIGNAL, c->inc, &kill, sizeof(kill));
+}
+
+void
+engine_order_start(struct engine *e, uint32_t slot)
+{
+	struct child *c = engine_child(e, slot);
+	struct service *s = engine_service(e, slot);
+	struct child_timers *t;
+	size_t at = e->spawner.queue.len;
+	uint64_t log_key;
+
+	c->faulty = false;
+	c->ordered = true;
+	if (s->logs && c->log_key == 0) {
+		c->log_key = e->next_log_key++;
+		engine_tell_logger(e, slot);
+	}
+	log_key = s->logs ? c->log_key : 0;
+	link_put_record(&e->spawner, &s->order->h, c->inc);
+	memcpy(e->spawner.queue.text + at +
+	    offsetof(struct spawn_start, log_key), &log_key, sizeof(log_key));
+	if (s->start_timeout_ms != CORE_INFINITY) {
+		t = engine_timers(e, slot);
+		t->start.fn = start_took_too_long;
+		t->start.arg = t;
+		(void)loop_timer_set(e->loop, &t->start,
+		    loop_now_ms() + s->start_timeout_ms);
+	}
+}
+
+static void
+act_start(struct engine *e, const struct core_action *a)
+{
+	struct child *c;
+	struct service *s = engine_service(e, a->slot);
+
+	engine_set_path(e, a->slot);
+	c = engine_child(e, a->slot);
+	c->inc = a->inc;
+	c->ready = c->asked = c->ignore = c->timed_out = false;
+	c->ordered = c->faulty = false;
+	c->start_ns = 0;
+	replace_string(&c->said, NULL);
+	replace_string(&c->failure, NULL);
+	engine_save_child(e, a->slot);
+	engine_event(e, EVENT_STARTING, a->slot, NULL);
+	if (s->problem != NULL)
+		fail_start(e, a->slot, s->problem);
+	else if (s->ready == READY_GEN_SERVER)
+		fail_start(e, a->slot, "ready \"gen_server\" needs a worker "
+		    "that is linked with libotp");
+	else
+		engine_order_start(e, a->slot);
+}
+
+static void
+send_signal(struct engine *e, const struct core_action *a, int sig, bool group)
+{
+	struct child *c = engine_child(e, a->slot);
+	struct spawn_signal order = { .sig = sig, .group = group };
+
+	if (c->inc != a->inc)
+		return;
+	if (!c->ordered || c->faulty) {	/* there is no process to end */
+		engine_cancel_start_timer(e, a->slot);
+		c->faulty = false;
+		if (c->failure == NULL)
+			fail_start(e, a->slot, "stopped before it was started");
+		return;
+	}
+	link_put(&e->spawner, SPAWN_SIGNAL, a->inc, &order, sizeof(order));
+}
+
+static void
+act_stop(struct engine *e, const struct core_action *a)
+{
+	struct child *c = engine_child(e, a->slot);
+	struct service *s = engine_service(e, a->slot);
+
+	c->asked = true;
+	engine_save_child(e, a->slot);
+	send_signal(e, a, s->stop_signal, false);
+}
+
+static void
+act_kill(struct engine *e, const struct core_action *a)
+{
+	send_signal(e, a, SIGKILL, true);
+}
+
+static void
+timer_fired(struct engine *e, uint32_t slot, enum core_timer timer)
+{
+	core_timer_fired(e->core, slot, timer, loop_now_ms());
+	engine_settle(e);
+}
+
+static void
+child_timer_fired(void *arg)
+{
+	struct child_timers *t = arg;
+
+	timer_fired(t->engine, t->slot, CORE_TIMER_CHILD);
+}
+
+static void
+group_timer_fired(void *arg)
+{
+	struct child_timers *t = arg;
+
+	timer_fired(t->engine, t->slot, CORE_TIMER_GROUP);
+}
+
+static void
+act_arm(struct engine *e, const struct core_action *a)
+{
+	struct child_timers *t = engine_timers(e, a->slot);
+	struct loop_timer *timer = &t->core[a->timer];
+
+	timer->fn = a->timer == CORE_TIMER_CHILD ? child_timer_fired :
+	    group_timer_fired;
+	timer->arg = t;
+	if (loop_timer_set(e->loop, timer, loop_now_ms() + a->ms) < 0)
+		abort();
+}
+
+static void
+act_disarm(struct engine *e, const struct core_action *a)
+{
+	struct child *c = engine_child(e, a->slot);
+
+	if (c->timers != NULL)
+		loop_timer_cancel(e->loop, &c->timers->core[a->timer]);
+}
+
+void
+engine_remember_end(struct engine *e, uint32_t slot, const char *reason)
+{
+	struct child *c = engine_child(e, slot);
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	replace_string(&c->last_reason, reason);
+	c->last_at_ms = (uint64_t)now.tv_sec * 1000 +
+	    (uint64_t)now.tv_nsec / 1000000;
+	c->last_generation = engine_generation(e, slot);
+	engine_save_child(e, slot);
+}
+
+/* otpd's exit code is that of the worker that broke the tree. */
+static void
+note_straw(struct engine *e, uint32_t slot)
+{
+	struct core_child view;
+	struct child *c;
+	int code;
+
+	if (slot == CORE_NONE || !core_view(e->core, slot, 0, &view) ||
+	    view.type != CORE_WORKER)
+		return;
+	c = engine_child(e, slot);
+	code = c->last_reason != NULL ? reason_code(c->last_reason) : 1;
+	e->straw_code = code != 0 ? code : 1;
+}
+
+static void
+tell_exited(struct engine *e, const struct core_action *a)
+{
+	const char *const words[] = { [CORE_EXIT_NORMAL] = "normal",
+	    [CORE_EXIT_SHUTDOWN] = "shutdown",
+	    [CORE_EXIT_ABNORMAL] = "abnormal" };
+	const char *reason = a->killed ? "killed" : words[a->exit];
+
+	engine_child(e, a->slot)->start_ns = 0;
+	engine_remember_end(e, a->slot, reason);
+	engine_event(e, EVENT_EXITED, a->slot, reason);
+}
+
+static void
+tell_start_failed(struct engine *e, const struct core_action *a)
+{
+	struct child *c = engine_child(e, a->slot);
+	const char *reason = c->failure != NULL ? c->failure :
+	    "{start,\"a child could not be started\"}";
+
+	engine_remember_end(e, a->slot, reason);
+	engine_event(e, EVENT_START_FAILED, a->slot, reason);
+}
+
+static void
+tell_ready(struct engine *e, const struct core_action *a)
+{
+	struct child *c = engine_child(e, a->slot);
+
+	if (c->start_ns == 0)	/* a supervisor: up from now on */
+		c->start_ns = loop_now_ns();
+	engine_save_child(e, a->slot);
+	engine_event(e, EVENT_READY, a->slot, NULL);
+}
+
+static void
+tell_added(struct engine *e, const struct core_action *a)
+{
+	struct service *s = engine_service(e, a->slot);
+	struct core_child view;
+
+	engine_set_path(e, a->slot);
+	engine_save_child(e, a->slot);
+	if (core_view(e->core, a->slot, 0, &view) && view.dynamic &&
+	    s != NULL && s->source != NULL)
+		store_put(e->store, STORE_DYNAMIC, a->slot, s->source,
+		    strlen(s->source));
+	engine_event(e, EVENT_ADDED, a->slot, NULL);
+}
+
+static void
+tell_removed(struct engine *e, const struct core_action *a)
+{
+	engine_event(e, EVENT_REMOVED, a->slot, NULL);
+	store_put(e->store, STORE_DYNAMIC, a->slot, "", 0);
+	engine_drop_child(e, a->slot);
+}
+
+static void
+tell_backoff(struct engine *e, const struct core_action *a)
+{
+	struct event ev = { .type = EVENT_BACKOFF, .delay_ms = a->delay_ms,
+	    .path = engine_child(e, a->slot)->path,
+	    .generation = engine_generation(e, a->slot) };
+
+	(void)events_add(e->events, &ev);
+}
+
+/* About a supervisor, because of one of its children. */
+static void
+tell_of_child(struct engine *e, const struct core_action *a)
+{
+	static const enum event_type types[CORE_NTELLS] = {
+		[CORE_TELL_RESTARTING] = EVENT_RESTARTING,
+		[CORE_TELL_GAVE_UP] = EVENT_GAVE_UP,
+		[CORE_TELL_AUTO_SHUTDOWN] = EVENT_AUTO_SHUTDOWN };
+	struct event ev = { .type = types[a->tell] };
+
+	if (a->tell != CORE_TELL_RESTARTING)
+		note_straw(e, a->child);
+	ev.path = engine_child(e, a->slot)->path;
+	if (a->child != CORE_NONE)
+		ev.child = engine_child(e, a->child)->path;
+	(void)events_add(e->events, &ev);
+}
+
+static void
+act_tell(struct engine *e, const struct core_action *a)
+{
+	switch (a->tell) {
+	case CORE_TELL_READY:		tell_ready(e, a); break;
+	case CORE_TELL_START_FAILED:	tell_start_failed(e, a); break;
+	case CORE_TELL_IGNORED:
+		engine_event(e, EVENT_IGNORED, a->slot, NULL);
+		break;
+	case CORE_TELL_STOPPING:
+		engine_event(e, EVENT_STOPPING, a->slot, NULL);
+		break;
+	case CORE_TELL_STOPPED:
+		engine_event(e, EVENT_STOPPED, a->slot, NULL);
+		break;
+	case CORE_TELL_RESTARTING:
+	case CORE_TELL_GAVE_UP:
+	case CORE_TELL_AUTO_SHUTDOWN:	tell_of_child(e, a); break;
+	case CORE_TELL_BACKOFF:		tell_backoff(e, a); break;
+	case CORE_TELL_EXITED:		tell_exited(e, a); break;
+	case CORE_TELL_ADDED:		tell_added(e, a); break;
+	case CORE_TELL_REMOVED:		tell_removed(e, a); break;
+	case CORE_NTELLS:		break;
+	}
+}
+
+/* The tree is down: by request that is success, otherwise it broke. */
+static void
+act_root_exit(struct engine *e, const struct core_action *a)
+{
+	int code = 0;
+
+	if (!e->stopping)
+		code = e->straw_code != 0 ? e->straw_code : 1;
+	if (!e->stopping && a->gave_up)
+		engine_say(e, "the root supervisor gave up: stopping");
+	engine_quit(e, code);
+}
+
+void
+engine_act(struct engine *e, const struct core_action *a)
+{
+	switch (a->act) {
+	case CORE_ACT_START:	act_start(e, a); break;
+	case CORE_ACT_STOP:	act_stop(e, a); break;
+	case CORE_ACT_KILL:	act_kill(e, a); break;
+	case CORE_ACT_ARM:	act_arm(e, a); break;
+	case CORE_ACT_DISARM:	act_disarm(e, a); break;
+	case CORE_ACT_TELL:	act_tell(e, a); break;
+	case CORE_ACT_REPLY:	engine_answer(e, a); break;
+	case CORE_ACT_ROOT_EXIT: act_root_exit(e, a); break;
+	case CORE_ACT_FREE:	service_free(a->user); break;
+	}
+}

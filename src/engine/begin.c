@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * How an engine begins: fresh from the configuration file, or where the one
+ * before it ended.  In the second case states are compared, not edges
+ * replayed: what died meanwhile becomes an event, what should run and does
+ * not is started, what runs and should not is stopped.
+ */
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/save.h"
+
+void
+engine_welcome(struct engine *e, const struct spawn_welcome *told)
+{
+	e->engines = told->engines;
+	e->crashed = told->crashed;
+	e->asked = told->asked;
+}
+
+/* Until everything is listed a record is only kept. */
+void
+engine_list_child(struct engine *e, uint64_t inc,
+    const struct spawn_child *told)
+{
+	e->list = xgrow(e->list, &e->list_cap, e->nlist, sizeof(*e->list));
+	e->list[e->nlist].inc = inc;
+	e->list[e->nlist++].told = *told;
+}
+
+void
+engine_held(struct engine *e, uint64_t key, int fd)
+{
+	if (fd < 0)
+		return;
+	if (key != e->config_key || e->config_fd >= 0) {
+		(void)close(fd);	/* of a reload that was cut short */
+		link_put(&e->spawner, SPAWN_RELEASE, key, "", 0);
+		return;
+	}
+	e->config_fd = fd;
+}
+
+int
+engine_hold_config(struct engine *e, const char *text, size_t len)
+{
+	int fd = memfd_create("otpd-config", MFD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	for (size_t at = 0; at < len; ) {
+		ssize_t n = write(fd, text + at, len - at);
+
+		if (n < 0) {
+			int error = errno;
+
+			(void)close(fd);
+			return -error;
+		}
+		at += (size_t)n;
+	}
+	/* Held before a snapshot names it; let go of only after that. */
+	link_hold(&e->spawner, e->config_key + 1, fd);
+	(void)link_flush(&e->spawner);
+	if (e->config_key != 0)
+		link_put(&e->spawner, SPAWN_RELEASE, e->config_key, "", 0);
+	e->config_key++;
+	e->changed = true;
+	return 0;
+}
+
+static char *
+read_whole(int fd, size_t *out_len)
+{
+	struct stat st;
+	char *text;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return NULL;
+	text = xcalloc(1, (size_t)st.st_size + 1);
+	if (pread(fd, text, (size_t)st.st_size, 0) != st.st_size) {
+		free(text);
+		return NULL;
+	}
+	*out_len = (size_t)st.st_size;
+	return text;
+}
+
+/* --- what the snapshot holds --- */
+
+static int
+keep_record(void *arg, enum store_type type, uint64_t key, const void *data,
+    size_t len)
+{
+	struct engine *e = arg;
+	struct saved_record *r;
+
+	if (type == STORE_ENGINE) {
+		memcpy(&e->saved, data, len < sizeof(e->saved) ? len :
+		    sizeof(e->saved));
+		return 0;
+	}
+	e->records = xgrow(e->records, &e->records_cap, e->nrecords,
+	    sizeof(*e->records));
+	r = &e->records[e->nrecords++];
+	*r = (struct saved_record){ .type = type, .key = key, .len = len,
+	    .data = xcalloc(1, len + 1) };
+	memcpy(r->data, data, len);
+	return 0;
+}
+
+int
+engine_load_snapshot(struct engine *e)
+{
+	int rc = store_load(e->store, keep_record, e);
+
+	if (rc != 1)
+		return rc;
+	e->config_key = e->saved.config_key;
+	e->next_log_key = e->saved.next_log_key;
+	e->straw_code = e->saved.straw_code;
+	e->stopping = e->saved.stopping;
+	e->compat = e->saved.compat;
+	return 1;
+}
+
+static void
+free_records(struct engine *e)
+{
+	for (uint32_t i = 0; i < e->nrecords; i++)
+		free(e->records[i].data);
+	free(e->records);
+	e->records = NULL;
+	e->nrecords = e->records_cap = 0;
+}
+
+static char *
+next_string(const char **p, const char *end)
+{
+	const char *text = *p;
+	size_t len = strnlen(text, (size_t)(end - text));
+
+	*p = text + len < end ? text + len + 1 : end;
+	return len > 0 ? strndup(text, len) : NULL;
+}
+
+static void
+restore_child(struct engine *e, const struct saved_record *saved)
+{
+	uint32_t slot = (uint32_t)saved->key;
+	struct core_child view;
+	struct child_record r = { 0 };
+	const char *p, *end = saved->data + saved->len;
+	struct child *c;
+
+	if (saved->len < sizeof(r) || !core_view(e->core, slot, 0, &view))
+		return;
+	memcpy(&r, saved->data, sizeof(r));
+	engine_set_path(e, slot);
+	c = engine_child(e, slot);
+	c->inc = r.inc;
+	c->start_ns = r.start_ns;
+	c->last_at_ms = r.last_at_ms;
+	c->last_generation = r.last_generation;
+	c->log_key = r.log_key;
+	c->ready = (r.flags & CHILD_F_READY) != 0;
+	c->asked = (r.flags & CHILD_F_ASKED) != 0;
+	c->ignore = (r.flags & CHILD_F_IGNORE) != 0;
+	c->timed_out = (r.flags & CHILD_F_TIMED_OUT) != 0;
+	c->ordered = true;
+	if (r.pid > 0)
+		engine_set_pid(e, slot, r.pid);
+	p = saved->data + sizeof(r);
+	c->said = next_string(&p, end);
+	c->failure = next_string(&p, end);
+	c->last_reason = next_string(&p, end);
+}
+
+static int
+restore_dynamic(struct engine *e, const struct saved_record *saved)
+{
+	struct config *config = config_parse_child(saved->data, saved->len,
+	    CORE_ONE_FOR_ONE, NULL, &e->cx);
+	struct core_spec *spec;
+	int rc = -EINVAL;
+
+	if (config->nerrors == 0) {
+		spec = config_take_root(config);
+		rc = core_restore_dynamic(e->core, (uint32_t)saved->key, spec);
+		config_free_specs(spec);
+	}
+	config_free(config);
+	return rc;
+}
+
+static int
+restore_core(struct engine *e)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; i < e->nrecords && rc == 0; i++) {
+		struct saved_record *s = &e->records[i];
+		struct core_record r = { .key = s->key, .data = s->data,
+		    .len = s->len };
+
+		if (s->type == STORE_CORE)
+			rc = core_restore_record(e->core, &r);
+		else if (s->type == STORE_DYNAMIC)
+			rc = restore_dynamic(e, s);
+	}
+	if (rc == 0)
+		rc = core_restore_end(e->core, loop_now_ms());
+	for (uint32_t i = 0; i < e->nrecords && rc == 0; i++)
+		if (e->records[i].type == STORE_CHILD)
+			restore_child(e, &e->records[i]);
+	return rc;
+}
+
+static enum core_world
+world_of(const struct child *c)
+{
+	if (!c->listed)
+		return CORE_WORLD_NONE;
+	return c->ready ? CORE_WORLD_READY : CORE_WORLD_ALIVE;
+}
+
+/* Every worker's state is compared with the spawner's table. */
+static void
+reconcile(struct engine *e)
+{
+	uint64_t now = loop_now_ms();
+	struct core_child view;
+	uint32_t slot;
+
+	for (uint32_t i = 0; i < e->nlist; i++) {
+		slot = engine_slot_of(e, e->list[i].inc);
+		if (slot != CORE_NONE)
+			engine_child(e, slot)->listed = true;
+	}
+	for (slot = 0; slot < core_nslots(e->core); slot++) {
+		if (!core_view(e->core, slot, 0, &view) ||
+		    view.type != CORE_WORKER)
+			continue;
+		engine_set_path(e, slot);
+		core_reconcile(e->core, slot,
+		    world_of(engine_child(e, slot)), now);
+	}
+	core_reconciled(e->core, now);
+	engine_settle(e);
+}
+
+static int
+restore(struct engine *e)
+{
+	size_t len = 0;
+	char *text = read_whole(e->config_fd, &len);
+	struct config *config;
+	struct core_spec *root;
+	int rc;
+
+	if (text == NULL)
+		return -ENOENT;
+	config = config_parse(text, len, e->config_file, &e->cx);
+	free(text);
+	if (config->nerrors > 0) {
+		config_free(config);
+		return -EINVAL;
+	}
+	root = config_take_root(config);
+	config_free(config);
+	core_restore_begin(e->core, root);
+	rc = restore_core(e);
+	config_free_specs(root);
+	return rc;
+}
+
+static void
+boot(struct engine *e)
+{
+	struct core_spec *root;
+	int rc = engine_hold_config(e, e->config->text, e->config->text_len);
+
+	if (rc < 0)
+		engine_say(e, "cannot keep the running configuration: %s",
+		    strerror(-rc));
+	root = config_take_root(e->config);
+	config_free(e->config);
+	e->config = NULL;
+	e->booted = true;
+	core_boot(e->core, root, loop_now_ms());
+	config_free_specs(root);
+	engine_settle(e);
+}
+
+static void
+note_crash(struct engine *e)
+{
+	struct event ev = { .type = EVENT_ENGINE_CRASHED };
+
+	if (e->engines > 0)
+		(void)events_add(e->events, &ev);
+	ev.type = EVENT_ENGINE_STARTED;
+	ev.pid = getpid();
+	(void)events_add(e->events, &ev);
+}
+
+/* Nothing of the old state can be used: stop what runs, begin anew. */
+static void
+cold_start(struct engine *e)
+{
+	engine_say(e, "the snapshot cannot be used: starting from %s",
+	    e->config_file);
+	core_free(e->core);
+	e->core = core_new(e->compat);
+	if (e->core == NULL)
+		abort();
+	e->config = config_load(e->config_file, &e->cx);
+	if (e->config->nerrors > 0) {
+		engine_say_errors(e->config);
+		engine_quit(e, 1);
+		return;
+	}
+	boot(e);
+}
+
+void
+engine_listed(struct engine *e)
+{
+	e->listed = true;
+	note_crash(e);
+	if (e->config != NULL) {
+		boot(e);
+	} else if (restore(e) == 0) {
+		e->booted = true;
+		reconcile(e);
+	} else {
+		cold_start(e);
+	}
+	free_records(e);
+	for (uint32_t i = 0; i < e->nlist; i++)
+		engine_told_child(e, e->list[i].inc, &e->list[i].told);
+	free(e->list);
+	e->list = NULL;
+	if (e->config_fd >= 0)
+		(void)close(e->config_fd);
+	e->config_fd = -1;
+	engine_told_asked(e, e->asked);
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Requests to the engine: a JSON object each, answered by one.  A request is a
+ * row of the table below.  Who may ask is decided before, by who connected.
+ */
+#include "engine/control.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+void
+engine_reply(struct engine *e, server_peer peer, uint64_t ref,
+    struct out *text)
+{
+	e->replies = xgrow(e->replies, &e->replies_cap, e->nreplies,
+	    sizeof(*e->replies));
+	e->replies[e->nreplies++] = (struct reply){ .peer = peer, .ref = ref,
+	    .text = *text };
+	*text = (struct out){ 0 };
+}
+
+void
+control_refuse(struct engine *e, const struct caller *c, const char *error,
+    const char *format, ...)
+{
+	struct out o = { 0 };
+	char message[512];
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(message, sizeof(message), format, ap);
+	va_end(ap);
+	out_text(&o, "{");
+	out_key_string(&o, "error", error);
+	out_key_string(&o, "message", message);
+	out_text(&o, "}");
+	engine_reply(e, c->peer, c->ref, &o);
+}
+
+static void
+accept_plainly(struct engine *e, const struct caller *c)
+{
+	struct out o = { 0 };
+
+	out_text(&o, "{\"result\":\"ok\"}");
+	engine_reply(e, c->peer, c->ref, &o);
+}
+
+/* --- the request's parts --- */
+
+const char *
+control_string(const struct caller *c, const char *key)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(c->request, key);
+
+	return cJSON_IsString(item) ? item->valuestring : NULL;
+}
+
+bool
+control_is_true(const struct caller *c, const char *key)
+{
+	return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(c->request, key));
+}
+
+/* A string that has to be there: NULL when refused. */
+const char *
+control_needed(struct engine *e, const struct caller *c, const char *key)
+{
+	const char *text = control_string(c, key);
+
+	if (text == NULL)
+		control_refuse(e, c, "invalid", "the request lacks the string \"%s\"",
+		    key);
+	return text;
+}
+
+/* false when refused. */
+bool
+control_place(struct engine *e, const struct caller *c, const char *path,
+    const char *missing, uint32_t *out)
+{
+	int rc = engine_find(e, path, out);
+
+	if (rc == -EEXIST)
+		control_refuse(e, c, "ambiguous", "more than one child is named %s: "
+		    "give more of its path", path);
+	else if (rc < 0)
+		control_refuse(e, c, missing, "no child named %s", path);
+	return rc == 0;
+}
+
+/* --- the whole --- */
+
+static void
+op_reload(struct engine *e, const struct caller *c)
+{
+	engine_reload(e, c->peer, c->ref, control_is_true(c, "dry_run"));
+}
+
+static void
+op_check(struct engine *e, const struct caller *c)
+{
+	const char *file = control_string(c, "file");
+	struct out o = { 0 };
+
+	engine_check(e, file != NULL ? file : e->config_file, &o);
+	engine_reply(e, c->peer, c->ref, &o);
+}
+
+static void
+op_shutdown(struct engine *e, const struct caller *c)
+{
+	engine_shutdown(e);
+	accept_plainly(e, c);
+}
+
+static const struct {
+	const char	*name;
+	op_fn		*fn;
+} ops[] = {
+	{ "status", op_status },
+	{ "start", op_start },
+	{ "stop", op_stop },
+	{ "restart", op_restart },
+	{ "signal", op_signal },
+	{ "reload", op_reload },
+	{ "check", op_check },
+	{ "shutdown", op_shutdown },
+	{ "events", op_events },
+	{ "why", op_why },
+	{ "failed", op_failed },
+	{ "wait", op_wait },
+	{ "sync", op_sync },
+	{ "info", op_info },
+	{ "start_child", op_start_child },
+	{ "terminate_child", op_terminate_child },
+	{ "restart_child", op_restart_child },
+	{ "delete_child", op_delete_child },
+	{ "which_children", op_which_children },
+	{ "count_children", op_count_children },
+};
+
+void
+engine_call(void *arg, server_peer peer, const struct frame_header *h,
+    const char *payload, uid_t uid)
+{
+	struct engine *e = arg;
+	struct caller c = { .peer = peer, .ref = h->ref };
+	cJSON *request = cJSON_ParseWithLength(payload, h->length);
+	const char *name;
+
+	(void)uid;
+	c.request = request;
+	name = control_string(&c, "op");
+	if (name == NULL) {
+		(void)server_error(e->server, peer, h->ref,
+		    FRAME_E_BAD_REQUEST, "a request is a JSON object with "
+		    "the string \"op\"");
+		cJSON_Delete(request);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		if (strcmp(ops[i].name, name) == 0) {
+			ops[i].fn(e, &c);
+			cJSON_Delete(request);
+			return;
+		}
+	}
+	(void)server_error(e->server, peer, h->ref, FRAME_E_BAD_REQUEST,
+	    "the engine knows no such op");
+	cJSON_Delete(request);
+}

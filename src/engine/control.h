@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the requests' handlers share: who asks, how to read the request and how
+ * to refuse it.  A handler answers with engine_reply(), now or later.
+ */
+#ifndef OTPD_ENGINE_CONTROL_H
+#define OTPD_ENGINE_CONTROL_H
+
+#include <cjson/cJSON.h>
+
+#include "engine/engine.h"
+
+struct caller {
+	server_peer	 peer;
+	uint64_t	 ref;
+	const cJSON	*request;
+};
+
+typedef void op_fn(struct engine *e, const struct caller *c);
+
+void	control_refuse(struct engine *e, const struct caller *c,
+	    const char *error, const char *format, ...)
+	    __attribute__((format(printf, 4, 5)));
+const char *control_string(const struct caller *c, const char *key);
+bool	control_is_true(const struct caller *c, const char *key);
+/* A string that has to be there; NULL: refused. */
+const char *control_needed(struct engine *e, const struct caller *c,
+	    const char *key);
+/* false: refused, with the error `missing` when nothing is there. */
+bool	control_place(struct engine *e, const struct caller *c,
+	    const char *path, const char *missing, uint32_t *out);
+
+/* ops_call.c: OTP's calls and the operator's */
+op_fn	op_start, op_stop, op_restart, op_start_child, op_terminate_child,
+	op_restart_child, op_delete_child, op_which_children,
+	op_count_children;
+/* ops_ask.c: questions */
+op_fn	op_status, op_why, op_failed, op_info, op_signal, op_wait, op_sync,
+	op_events;
+
+#endif /* OTPD_ENGINE_CONTROL_H */

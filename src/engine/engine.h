@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The engine's one context: everything that thinks.  Policy lives here and in
+ * the core; processes, descriptors and files are the spawner's and the
+ * logger's.  Nothing in this room may block, fork or wait for a child.
+ *
+ * A turn of the loop: what happened is told to the core, the core's actions
+ * are carried out (act.c) into queues, and at the end of the turn the snapshot
+ * is committed before anything leaves (turn.c).
+ */
+#ifndef OTPD_ENGINE_ENGINE_H
+#define OTPD_ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/core.h"
+#include "engine/config.h"
+#include "engine/events.h"
+#include "engine/link.h"
+#include "engine/out.h"
+#include "engine/store.h"
+#include "libotp/server.h"
+#include "loop/loop.h"
+
+struct child_timers {
+	struct loop_timer core[CORE_NTIMERS];
+	struct loop_timer start;	/* deadline of a start, or its retry
+					 * after a fault of the machine */
+	uint32_t	 fault_wait_ms;
+	uint32_t	 slot;
+	struct engine	*engine;
+};
+
+struct child {			/* what the core does not know of a slot */
+	uint64_t	 inc;		/* the incarnation ordered last */
+	uint64_t	 start_ns;	/* its process' start */
+	char		*path;		/* NULL: the slot is not in use */
+	char		*said;		/* X_OTP_REASON of this incarnation */
+	char		*failure;	/* why its start failed */
+	char		*last_reason;	/* of the last end */
+	uint64_t	 last_at_ms;	/* CLOCK_REALTIME */
+	struct child_timers *timers;	/* while any is needed */
+	uint32_t	 last_generation;
+	uint32_t	 log_key;	/* 0: no log yet */
+	uint32_t	 pid_next;	/* chain in the table of pids */
+	int32_t		 pid;		/* 0: no process */
+	bool		 ready : 1;	/* the core knows that it started */
+	bool		 asked : 1;	/* it was sent its stop signal */
+	bool		 ignore : 1;	/* it said X_OTP_IGNORE */
+	bool		 timed_out : 1;	/* its start took too long */
+	bool		 faulty : 1;	/* waits out a fault of the machine */
+	bool		 ordered : 1;	/* the spawner has its START */
+	bool		 listed : 1;	/* the spawner had it at the beginning */
+	bool		 dirty : 1;	/* not yet in the snapshot */
+};
+
+struct request {		/* a caller who waits for an answer */
+	uint64_t	 id;		/* 0: the entry is free */
+	server_peer	 peer;
+	uint64_t	 ref;
+	enum core_op	 op;
+	char		*path;		/* as the answer is to say it */
+};
+
+enum waiter_kind { WAIT_STATE, WAIT_SYNC, WAIT_EVENTS };
+
+struct waiter {
+	enum waiter_kind kind;
+	server_peer	 peer;
+	uint64_t	 ref;
+	char		*path, *state;	/* WAIT_STATE */
+	uint64_t	 seq;		/* WAIT_EVENTS: the next to send */
+	bool		 pinged;	/* WAIT_SYNC */
+};
+
+struct reply {			/* leaves when the turn is committed */
+	server_peer	 peer;
+	uint64_t	 ref;
+	struct out	 text;
+};
+
+struct note {			/* a notify message before its pid is known */
+	int32_t		 pid;
+	char		*text;
+};
+
+struct reload {			/* of the last one */
+	struct {
+		enum core_change change;
+		char		*path;
+	}		*changes;
+	uint32_t	 n, cap;
+	uint32_t	 unchanged;
+};
+
+struct engine_record {		/* in the snapshot; grows at its end */
+	uint64_t	 config_key;	/* of the held running configuration */
+	uint64_t	 next_seq;	/* of the next event */
+	uint32_t	 next_log_key;
+	int32_t		 straw_code;
+	uint32_t	 stopping, compat;
+};
+
+struct saved_record {		/* read from the snapshot, not yet used */
+	enum store_type	 type;
+	uint64_t	 key;
+	char		*data;
+	size_t		 len;
+};
+
+struct listed {			/* the spawner's table at the beginning */
+	uint64_t	 inc;
+	struct spawn_child told;
+};
+
+#define PIDS_BUCKETS	1024
+#define NOTES_MAX	64
+
+struct engine {
+	struct loop	*loop;
+	struct core	*core;
+	struct server	*server;
+	struct store	*store;
+	struct events	*events;
+	struct link	 spawner, logger;
+	uint64_t	 spawner_handle, logger_handle, notify_handle;
+	bool		 spawner_full, logger_full;	/* wait for room */
+
+	const char	*config_file, *runtime_dir, *log_dir;
+	struct config_context cx;
+	bool		 quiet, verbose, compat;
+
+	struct child	*children;	/* by slot */
+	uint32_t	 children_cap;
+	uint32_t	 pids[PIDS_BUCKETS];	/* 1 + slot, chained */
+	uint32_t	*dirty;		/* slots to save */
+	uint32_t	 ndirty, dirty_cap;
+	uint64_t	*failed;	/* incarnations whose start failed
+					 * without a process; not yet told */
+	uint32_t	 nfailed, failed_cap;
+	struct note	 notes[NOTES_MAX];
+	uint32_t	 nnotes;
+
+	struct request	*requests;
+	uint32_t	 nrequests, requests_cap;
+	struct waiter	*waiters;
+	uint32_t	 nwaiters, waiters_cap;
+	struct reply	*replies;
+	uint32_t	 nreplies, replies_cap;
+	uint64_t	 next_request;
+	struct reload	 reload;
+
+	/* kept across engines, in the snapshot */
+	uint64_t	 config_key;	/* of the held running configuration */
+	uint32_t	 next_log_key;
+	bool		 stopping;	/* the whole tree was asked to stop */
+	struct engine_record saved;	/* as last saved */
+	bool		 changed;	/* the core may have something to save */
+	bool		 save_failed;
+
+	/* only at the beginning */
+	struct config	*config;	/* checked, not yet running */
+	int		 config_fd;	/* the running one of before, or -1 */
+	struct saved_record *records;
+	uint32_t	 nrecords, records_cap;
+	struct listed	*list;
+	uint32_t	 nlist, list_cap;
+	uint32_t	 asked;		/* signals that the last one missed */
+
+	bool		 listed;	/* the spawner has told everything */
+	bool		 booted;
+	uint64_t	 ping, ponged;	/* tokens: sent last, answered last */
+	bool		 ping_sent;	/* in this turn */
+	uint32_t	 engines, crashed;	/* as the spawner says */
+	int32_t		 logger_pid;
+	int32_t		 straw_code;	/* exit code of what broke the tree */
+	uint64_t	 started_ms;
+	uint64_t	 told_seq;	/* events up to here were printed */
+	bool		 quitting;
+};
+
+/* --- turn.c --- */
+/* Carry out the core's actions until it wants nothing more. */
+void	engine_settle(struct engine *e);
+/* At the end of a turn: commit, then let everything leave. */
+void	engine_turn_end(void *arg);
+void	engine_quit(struct engine *e, int code);
+void	engine_shutdown(struct engine *e);
+void	engine_spawner_events(void *arg, uint32_t events);
+void	engine_logger_events(void *arg, uint32_t events);
+
+/* --- act.c --- */
+void	engine_act(struct engine *e, const struct core_action *a);
+void	engine_order_start(struct engine *e, uint32_t slot);
+/* The service's log is known to the logger, with its present settings. */
+void	engine_tell_logger(struct engine *e, uint32_t slot);
+void	engine_remember_end(struct engine *e, uint32_t slot,
+	    const char *reason);
+
+/* --- child.c --- */
+struct child *engine_child(struct engine *e, uint32_t slot);
+/* The slot whose present incarnation this is, or CORE_NONE. */
+uint32_t engine_slot_of(struct engine *e, uint64_t inc);
+uint32_t engine_generation(struct engine *e, uint32_t slot);
+struct service *engine_service(struct engine *e, uint32_t slot);
+void	engine_set_path(struct engine *e, uint32_t slot);
+void	engine_drop_child(struct engine *e, uint32_t slot);
+void	engine_set_pid(struct engine *e, uint32_t slot, int32_t pid);
+uint32_t engine_slot_by_pid(struct engine *e, int32_t pid);
+struct child_timers *engine_timers(struct engine *e, uint32_t slot);
+void	engine_cancel_start_timer(struct engine *e, uint32_t slot);
+void	engine_event(struct engine *e, enum event_type type, uint32_t slot,
+	    const char *reason);
+void	replace_string(char **p, const char *text);
+
+/* --- world.c: what the spawner tells --- */
+void	engine_spawner_record(void *arg, const struct spawn_header *h, int fd);
+void	engine_told_child(struct engine *e, uint64_t inc,
+	    const struct spawn_child *told);
+
+void	engine_told_asked(struct engine *e, uint32_t mask);
+
+/* --- ready.c: notify messages --- */
+void	engine_notify_events(void *arg, uint32_t events);
+void	engine_notify_drain(struct engine *e);
+void	engine_notify_retry(struct engine *e);
+
+/* --- control.c: requests --- */
+void	engine_call(void *arg, server_peer peer, const struct frame_header *h,
+	    const char *payload, uid_t uid);
+void	engine_closed(void *arg, server_peer peer);
+void	engine_answer(struct engine *e, const struct core_action *a);
+/* The number under which the core will answer. */
+uint64_t engine_add_request(struct engine *e, server_peer peer, uint64_t ref,
+	    enum core_op op, const char *path);
+/* Queue an answer, sent after the commit; takes text. */
+void	engine_reply(struct engine *e, server_peer peer, uint64_t ref,
+	    struct out *text);
+
+/* --- wait.c: callers who wait for a state, for quiet, for events --- */
+void	engine_add_waiter(struct engine *e, const struct waiter *w);
+void	engine_drop_waiters(struct engine *e, server_peer peer);
+void	engine_serve_waiters(struct engine *e);
+void	engine_send_events(struct engine *e);
+void	engine_pong(struct engine *e, uint64_t token);
+
+/* --- status.c --- */
+const char *engine_state_word(struct engine *e, uint32_t slot);
+void	engine_status(struct engine *e, uint32_t slot, struct out *o);
+void	engine_status_tree(struct engine *e, uint32_t slot, struct out *o);
+
+/* --- path.c --- */
+/* 0 with *out; -ENOENT, -EEXIST when more than one fits. */
+int	engine_find(struct engine *e, const char *path, uint32_t *out);
+/* The next slot, depth first, below top (CORE_NONE: the whole tree). */
+uint32_t engine_walk(struct engine *e, uint32_t slot, uint32_t top);
+
+/* --- reload.c --- */
+void	engine_reload(struct engine *e, server_peer peer, uint64_t ref,
+	    bool dry_run);
+void	engine_reload_result(struct engine *e, struct out *o);
+void	engine_check(struct engine *e, const char *file, struct out *o);
+/* Let the spawner hold this text as the running configuration. */
+int	engine_hold_config(struct engine *e, const char *text, size_t len);
+
+/* --- save.c, begin.c: the snapshot, and how an engine begins --- */
+int	engine_save(struct engine *e);
+void	engine_save_child(struct engine *e, uint32_t slot);
+void	engine_welcome(struct engine *e, const struct spawn_welcome *told);
+void	engine_held(struct engine *e, uint64_t key, int fd);
+void	engine_list_child(struct engine *e, uint64_t inc,
+	    const struct spawn_child *told);
+void	engine_listed(struct engine *e);
+/* 1 when an engine before this one left its state, 0 when none did. */
+int	engine_load_snapshot(struct engine *e);
+
+/* --- say.c: lines for the operator's terminal --- */
+void	engine_say(struct engine *e, const char *format, ...)
+	    __attribute__((format(printf, 2, 3)));
+void	engine_say_events(struct engine *e);
+void	engine_say_errors(const struct config *c);
+
+#endif /* OTPD_ENGINE_ENGINE_H */

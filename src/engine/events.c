@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The history of events, in chunks of packed records; the oldest chunk goes
+ * when there are too many.  Never writes to anyone: control.c does.
+ */
+#include "engine/events.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "engine/out.h"
+
+#define CHUNK_SIZE	16384
+#define CHUNKS_MAX	32
+
+struct record {			/* then path, reason, child, each NUL-ended */
+	uint64_t	seq, time_ms, mono_ns;
+	int32_t		pid;
+	uint32_t	generation, delay_ms;
+	uint16_t	len;	/* of it all, padded to 8 */
+	uint8_t		type;
+	uint8_t		has;	/* which strings were said */
+};
+
+struct chunk {
+	uint32_t	used;
+	uint64_t	first_seq;
+	_Alignas(8) char data[CHUNK_SIZE];
+};
+
+struct events {
+	struct chunk	*chunks[CHUNKS_MAX];	/* oldest first */
+	int		 nchunks;
+	uint64_t	 next_seq;
+	/* where the last look-up ended, so that the next is O(1) */
+	struct chunk	*at_chunk;
+	uint32_t	 at_offset;
+	uint64_t	 at_seq;
+};
+
+static const char *const words[] = {
+#define X(name, word) word,
+	EVENT_LIST(X)
+#undef X
+};
+_Static_assert(sizeof(words) / sizeof(words[0]) == EVENT_NTYPES, "words");
+
+struct events *
+events_new(uint64_t first_seq)
+{
+	struct events *e = xcalloc(1, sizeof(*e));
+
+	e->next_seq = first_seq;
+	return e;
+}
+
+void
+events_free(struct events *e)
+{
+	for (int i = 0; i < e->nchunks; i++)
+		free(e->chunks[i]);
+	free(e);
+}
+
+static struct chunk *
+chunk_with_room(struct events *e, uint32_t len)
+{
+	struct chunk *c = e->nchunks > 0 ? e->chunks[e->nchunks - 1] : NULL;
+
+	if (c != NULL && c->used + len <= CHUNK_SIZE)
+		return c;
+	if (e->nchunks == CHUNKS_MAX) {
+		c = e->chunks[0];
+		memmove(e->chunks, e->chunks + 1,
+		    (CHUNKS_MAX - 1) * sizeof(e->chunks[0]));
+		e->nchunks--;
+	} else {
+		c = xcalloc(1, sizeof(*c));
+	}
+	if (c == e->at_chunk)
+		e->at_chunk = NULL;
+	c->used = 0;
+	c->first_seq = e->next_seq;
+	e->chunks[e->nchunks++] = c;
+	return c;
+}
+
+static uint64_t
+clock_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t
+events_add(struct events *e, const struct event *ev)
+{
+	const char *const strings[] = { ev->path, ev->reason, ev->child };
+	size_t lens[3], len = sizeof(struct record);
+	struct record *r;
+	struct chunk *c;
+	char *p;
+
+	for (int i = 0; i < 3; i++) {
+		lens[i] = strings[i] != NULL ? strlen(strings[i]) + 1 : 0;
+		len += lens[i];
+	}
+	len = (len + 7) & ~(size_t)7;
+	if (len > CHUNK_SIZE)
+		abort();	/* paths and reasons are bounded */
+	c = chunk_with_room(e, (uint32_t)len);
+	r = (struct record *)(void *)(c->data + c->used);
+	*r = (struct record){ .seq = e->next_seq++,
+	    .time_ms = clock_ns(CLOCK_REALTIME) / 1000000,
+	    .mono_ns = clock_ns(CLOCK_MONOTONIC), .pid = ev->pid,
+	    .generation = ev->generation, .delay_ms = ev->delay_ms,
+	    .len = (uint16_t)len, .type = (uint8_t)ev->type };
+	p = (char *)(r + 1);
+	for (int i = 0; i < 3; i++) {
+		if (strings[i] == NULL)
+			continue;
+		r->has |= (uint8_t)(1 << i);
+		memcpy(p, strings[i], lens[i]);
+		p += lens[i];
+	}
+	c->used += (uint32_t)len;
+	return r->seq;
+}
+
+uint64_t
+events_next_seq(const struct events *e)
+{
+	return e->next_seq;
+}
+
+uint64_t
+events_oldest_seq(const struct events *e)
+{
+	return e->nchunks > 0 ? e->chunks[0]->first_seq : e->next_seq;
+}
+
+static void
+record_unpack(const struct record *r, struct event *out)
+{
+	const char **const strings[] = { &out->path, &out->reason,
+	    &out->child };
+	const char *p = (const char *)(r + 1);
+
+	*out = (struct event){ .seq = r->seq, .time_ms = r->time_ms,
+	    .mono_ns = r->mono_ns, .type = (enum event_type)r->type,
+	    .pid = r->pid, .generation = r->generation,
+	    .delay_ms = r->delay_ms };
+	for (int i = 0; i < 3; i++) {
+		if ((r->has & (1 << i)) == 0)
+			continue;
+		*strings[i] = p;
+		p += strlen(p) + 1;
+	}
+}
+
+bool
+events_get(struct events *e, uint64_t seq, struct event *out)
+{
+	const struct record *r;
+	struct chunk *c = e->at_chunk;
+	uint32_t offset = e->at_offset;
+
+	if (seq >= e->next_seq)
+		return false;
+	if (seq < events_oldest_seq(e))
+		seq = events_oldest_seq(e);
+	if (c == NULL || seq != e->at_seq || offset >= c->used) {
+		int i = e->nchunks - 1;
+
+		while (e->chunks[i]->first_seq > seq)
+			i--;
+		c = e->chunks[i];
+		offset = 0;
+	}
+	for (;; offset += r->len) {
+		r = (const struct record *)(const void *)(c->data + offset);
+		if (r->seq >= seq)
+			break;
+	}
+	record_unpack(r, out);
+	e->at_chunk = c;
+	e->at_offset = offset + r->len;
+	e->at_seq = seq + 1;
+	return true;
+}
+
+const char *
+event_word(enum event_type type)
+{
+	return words[type];
+}
+
+void
+event_time(uint64_t time_ms, char out[32])
+{
+	time_t s = (time_t)(time_ms / 1000);
+	struct tm tm;
+	size_t n;
+
+	(void)gmtime_r(&s, &tm);
+	n = strftime(out, 32, "%Y-%m-%dT%H:%M:%S", &tm);
+	(void)snprintf(out + n, 32 - n, ".%03uZ", (unsigned)(time_ms % 1000));
+}
+
+void
+event_json(const struct event *ev, struct out *o)
+{
+	char when[32];
+
+	event_time(ev->time_ms, when);
+	out_format(o, "{\"seq\":%llu,\"time\":\"%s\",\"mono_ns\":\"%llu\","
+	    "\"event\":\"%s\"", (unsigned long long)ev->seq, when,
+	    (unsigned long long)ev->mono_ns, words[ev->type]);
+	if (ev->path != NULL)
+		out_key_string(o, "path", ev->path);
+	if (ev->pid != 0)
+		out_key_int(o, "pid", ev->pid);
+	if (ev->generation != 0)
+		out_key_int(o, "generation", ev->generation);
+	if (ev->reason != NULL)
+		out_key_string(o, "reason", ev->reason);
+	if (ev->child != NULL)
+		out_key_string(o, "child", ev->child);
+	if (ev->type == EVENT_BACKOFF)
+		out_key_int(o, "delay_ms", ev->delay_ms);
+	out_text(o, "}");
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Requests that ask, or wait: nothing here changes the tree.
+ */
+#include "engine/control.h"
+
+#include <config.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "wire/reason.h"
+
+#define OBITUARIES_MAX	50
+#define HISTORY_MAX	20
+
+void
+op_status(struct engine *e, const struct caller *c)
+{
+	const cJSON *paths = cJSON_GetObjectItemCaseSensitive(c->request,
+	    "paths"), *path;
+	struct out o = { 0 };
+	uint32_t slot;
+
+	out_text(&o, "{\"children\":[");
+	if (cJSON_GetArraySize(paths) == 0 && core_root(e->core) != CORE_NONE)
+		engine_status_tree(e, core_root(e->core), &o);
+	cJSON_ArrayForEach(path, paths) {
+		if (!cJSON_IsString(path) || !control_place(e, c,
+		    path->valuestring, "not_found", &slot)) {
+			out_done(&o);
+			return;
+		}
+		engine_status_tree(e, slot, &o);
+	}
+	out_text(&o, "]}");
+	engine_reply(e, c->peer, c->ref, &o);
+}
+
+static bool
+is_about(const struct event *ev, const char *path, const char *sup)
+{
+	if (ev->path == NULL)
+		return false;
+	return strcmp(ev->path, path) == 0 ||
+	    (ev->child != NULL && strcmp(ev->child, path) == 0) ||
+	    (sup != NULL && strcmp(ev->path, sup) == 0);
+}
+
+/* The newest `max` events that fit, oldest first. */
+static void
+put_history(struct engine *e, const char *path, const char *sup, int max,
+    struct out *o)
+{
+	uint64_t seqs[OBITUARIES_MAX], n = 0;
+	struct event ev;
+
+	for (uint64_t seq = events_oldest_seq(e->events);
+	    events_get(e->events, seq, &ev); seq++) {
+		bool fits = path != NULL ? is_about(&ev, path, sup) :
+		    ev.type == EVENT_GAVE_UP ||
+		    ev.type == EVENT_START_FAILED ||
+		    (ev.type == EVENT_EXITED && ev.reason != NULL &&
+		    reason_class(ev.reason) == REASON_ABNORMAL);
+
+		if (fits)
+			seqs[n++ % (uint64_t)max] = ev.seq;
+	}
+	for (uint64_t i = n > (uint64_t)max ? n - (uint64_t)max : 0; i < n;
+	    i++) {
+		if (!events_get(e->events, seqs[i % (uint64_t)max], &ev))
+			continue;
+		out_comma(o);
+		event_json(&ev, o);
+	}
+}
+
+void
+op_why(struct engine *e, const struct caller *c)
+{
+	const char *path = control_needed(e, c, "path"), *sup = NULL;
+	struct core_child view;
+	struct out o = { 0 };
+	uint32_t slot;
+
+	if (path == NULL || !control_place(e, c, path, "not_found", &slot) ||
+	    !core_view(e->core, slot, 0, &view))
+		return;
+	engine_set_path(e, slot);
+	out_text(&o, "{\"status\":");
+	/* a comma would be wrong after the colon */
+	struct out one = { 0 };
+
+	engine_status(e, slot, &one);
+	out_text(&o, one.text);
+	one.len = 0;
+	out_text(&o, ",\"supervisor\":");
+	if (view.parent != CORE_NONE) {
+		engine_set_path(e, view.parent);
+		sup = engine_child(e, view.parent)->path;
+		engine_status(e, view.parent, &one);
+		out_text(&o, one.text);
+	} else {
+		out_text(&o, "null");
+	}
+	out_done(&one);
+	out_text(&o, ",\"events\":[");
+	put_history(e, engine_child(e, slot)->path, sup, HISTORY_MAX, &o);
+	out_text(&o, "]}");
+	engine_reply(e, c->peer, c->ref, &o);
+}
+
+void
+op_failed(struct engine *e, const struct caller *c)
+{
+	uint32_t root = core_root(e->core), slot;
+	struct core_child view;
+	struct out o = { 0 };
+
+	out_text(&o, "{\"children\":[");
+	for (slot = root; slot != CORE_NONE; slot = engine_walk(e, slot, root))
+		if (core_view(e->core, slot, 0, &view) &&
+		    (view.failed || view.state == CORE_RESTARTING))
+			engine_status(e, slot, &o);
+	out_text(&o, "],\"obituaries\":[");
+	put_history(e, NULL, NULL, OBITUARIES_MAX, &o);
+	out_text(&o, "]}");
+	engine_reply(e, c->peer, c->ref, &o);
+}
+
+void
+op_signal(struct engine *e, const struct caller *c)
+{
+	const char *path = control_needed(e, c, "path");
+	const char *name = path != NULL ? control_needed(e, c, "signal") : NULL;
+	struct spawn_signal order = { 0 };
+	struct child *child;
+	struct out o = { 0 };
+	uint32_t slot;
+
+	if (name == NULL || !control_place(e, c, path, "not_found", &slot))
+		return;
+	order.sig = reason_signal_number(name);
+	if (order.sig < 0) {
+		control_refuse(e, c, "invalid", "no signal is called %s", name);
+		return;
+	}
+	engine_set_path(e, slot);
+	child = engine_child(e, slot);
+	if (child->pid == 0) {
+		control_refuse(e, c, "noproc", "%s has no process", child->path);
+		return;
+	}
+	link_put(&e->spawner, SPAWN_SIGNAL, child->inc, &order,
+	    sizeof(order));
+	out_text(&o, "{\"result\":\"ok\"");
+	out_key_string(&o, "path", child->path);
+	out_key_int(&o, "pid", child->pid);
+	out_text(&o, "}");
+	engine_reply(e, c->peer, c->ref, &o);
+}
+
+void
+op_info(struct engine *e, const struct caller *c)
+{
+	struct out o = { 0 };
+
+	out_text(&o, "{");
+	out_key_string(&o, "version", PACKAGE_VERSION);
+	out_key_int(&o, "pid", getppid());
+	out_key_int(&o, "engine_pid", getpid());
+	out_key_int(&o, "logger_pid", e->logger_pid);
+	out_key_int(&o, "engines", e->engines);
+	out_key_int(&o, "crashed", e->crashed);
+	out_key_string(&o, "config", e->config_file);
+	out_key_string(&o, "log_dir", e->log_dir);
+	out_key_int(&o, "uptime_ms", (int64_t)(loop_now_ms() - e->started_ms));
+	out_text(&o, "}");
+	engine_reply(e, c->peer, c->ref, &o);
+}
+
+/* --- those that wait --- */
+
+void
+op_wait(struct engine *e, const struct caller *c)
+{
+	const char *path = control_needed(e, c, "path");
+	const char *state = path != NULL ? control_needed(e, c, "state") : NULL;
+	struct waiter w = { .kind = WAIT_STATE, .peer = c->peer,
+	    .ref = c->ref };
+	uint32_t slot;
+
+	if (state == NULL || (strcmp(state, "gone") != 0 &&
+	    !control_place(e, c, path, "not_found", &slot)))
+		return;
+	w.path = xstrdup(path);
+	w.state = xstrdup(state);
+	engine_add_waiter(e, &w);
+}
+
+void
+op_sync(struct engine *e, const struct caller *c)
+{
+	struct waiter w = { .kind = WAIT_SYNC, .peer = c->peer,
+	    .ref = c->ref };
+
+	engine_add_waiter(e, &w);
+}
+
+void
+op_events(struct engine *e, const struct caller *c)
+{
+	const cJSON *since = cJSON_GetObjectItemCaseSensitive(c->request,
+	    "since");
+	bool follow = control_is_true(c, "follow");
+	struct waiter w = { .kind = WAIT_EVENTS, .peer = c->peer,
+	    .ref = c->ref };
+	struct out o = { 0 };
+
+	if (cJSON_IsNumber(since) && since->valuedouble >= 1 &&
+	    since->valuedouble < 9e15)
+		w.seq = (uint64_t)since->valuedouble;
+	else
+		w.seq = follow && since == NULL ? events_next_seq(e->events) :
+		    events_oldest_seq(e->events);
+	engine_add_waiter(e, &w);
+	if (follow)
+		return;
+	engine_send_events(e);
+	engine_drop_waiters(e, c->peer);
+	out_format(&o, "{\"last\":%llu}",
+	    (unsigned long long)events_next_seq(e->events) - 1);
+	engine_reply(e, c->peer, c->ref, &o);
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Requests that become calls of the core, and the core's answers to them.
+ */
+#include "engine/control.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const errors[CORE_NRESULTS] = {
+	[CORE_E_NOT_FOUND] = "not_found", [CORE_E_RUNNING] = "running",
+	[CORE_E_RESTARTING] = "restarting",
+	[CORE_E_ALREADY_STARTED] = "already_started",
+	[CORE_E_ALREADY_PRESENT] = "already_present",
+	[CORE_E_START_FAILED] = "start_failed",
+	[CORE_E_NOPROC] = "noproc",
+	[CORE_E_SIMPLE_ONE_FOR_ONE] = "simple_one_for_one",
+	[CORE_E_SHUTDOWN] = "shutdown", [CORE_E_INVALID] = "invalid" };
+
+static const char *const messages[CORE_NRESULTS] = {
+	[CORE_E_NOT_FOUND] = "the supervisor has no such child",
+	[CORE_E_RUNNING] = "it is running",
+	[CORE_E_RESTARTING] = "it is being restarted",
+	[CORE_E_ALREADY_STARTED] = "a child of this id is running",
+	[CORE_E_ALREADY_PRESENT] = "a child of this id exists, stopped",
+	[CORE_E_START_FAILED] = "it could not be started",
+	[CORE_E_NOPROC] = "its supervisor is not running",
+	[CORE_E_SIMPLE_ONE_FOR_ONE] =
+	    "a simple_one_for_one supervisor does not do that",
+	[CORE_E_SHUTDOWN] = "its supervisor is shutting down",
+	[CORE_E_INVALID] = "that cannot be done to the root supervisor" };
+
+uint64_t
+engine_add_request(struct engine *e, server_peer peer, uint64_t ref,
+    enum core_op op, const char *path)
+{
+	struct request *r;
+	uint32_t i;
+
+	for (i = 0; i < e->nrequests && e->requests[i].id != 0; i++)
+		;
+	if (i == e->nrequests) {
+		e->requests = xgrow(e->requests, &e->requests_cap, i,
+		    sizeof(*e->requests));
+		e->nrequests++;
+	}
+	r = &e->requests[i];
+	*r = (struct request){ .id = ++e->next_request, .peer = peer,
+	    .ref = ref, .op = op, .path = xstrdup(path) };
+	return r->id;
+}
+
+static void
+call_core(struct engine *e, const struct caller *c, struct core_call *call,
+    const char *path)
+{
+	call->id = engine_add_request(e, c->peer, c->ref, call->op, path);
+	core_call(e->core, call, loop_now_ms());
+	engine_settle(e);
+}
+
+static void
+put_row(struct engine *e, const struct core_row *row, struct out *o)
+{
+	const char *const words[CORE_NSTATES] = { [CORE_STOPPED] = "stopped",
+	    [CORE_STARTING] = "restarting", [CORE_RUNNING] = "running",
+	    [CORE_STOPPING] = "running", [CORE_RESTARTING] = "restarting" };
+	struct core_child view;
+	struct child *c = engine_child(e, row->slot);
+
+	if (!core_view(e->core, row->slot, 0, &view))
+		return;
+	out_comma(o);
+	out_text(o, "{");
+	out_key_string(o, "id", view.id);
+	out_key(o, "pid");
+	if (c->pid != 0 && c->inc == row->inc && row->state == CORE_RUNNING)
+		out_format(o, "%d", c->pid);
+	else
+		out_text(o, "null");
+	out_key_string(o, "state", words[row->state]);
+	out_key_string(o, "type", view.type == CORE_WORKER ? "worker" :
+	    "supervisor");
+	out_text(o, "}");
+}
+
+static void
+put_result(struct engine *e, const struct request *r,
+    const struct core_action *a, struct out *o)
+{
+	const char *path = r->path;
+
+	if (r->op == CORE_OP_START_CHILD && a->slot != CORE_NONE) {
+		engine_set_path(e, a->slot);
+		path = engine_child(e, a->slot)->path;
+	}
+	if (a->result > CORE_IGNORED) {
+		out_key_string(o, "error", errors[a->result]);
+		out_key_string(o, "message", messages[a->result]);
+		if (a->result == CORE_E_START_FAILED && a->slot != CORE_NONE &&
+		    engine_child(e, a->slot)->failure != NULL)
+			out_key_string(o, "reason",
+			    engine_child(e, a->slot)->failure);
+	} else {
+		out_key_string(o, "result", a->result == CORE_OK ? "ok" :
+		    a->result == CORE_STARTED ? "started" : "ignored");
+	}
+	out_key_string(o, "path", path);
+}
+
+void
+engine_answer(struct engine *e, const struct core_action *a)
+{
+	struct request *r = NULL;
+	struct out o = { 0 };
+
+	for (uint32_t i = 0; i < e->nrequests && r == NULL; i++)
+		if (e->requests[i].id == a->call && a->call != 0)
+			r = &e->requests[i];
+	if (r == NULL)
+		return;
+	out_text(&o, "{");
+	if (r->op == CORE_NOPS) {
+		engine_reload_result(e, &o);
+	} else if (r->op == CORE_OP_WHICH_CHILDREN && a->result == CORE_OK) {
+		out_text(&o, "\"children\":[");
+		for (uint32_t i = 0; i < a->nrows; i++)
+			put_row(e, &a->rows[i], &o);
+		out_text(&o, "]");
+	} else if (r->op == CORE_OP_COUNT_CHILDREN && a->result == CORE_OK) {
+		out_key_int(&o, "specs", a->counts.specs);
+		out_key_int(&o, "active", a->counts.active);
+		out_key_int(&o, "supervisors", a->counts.supervisors);
+		out_key_int(&o, "workers", a->counts.workers);
+	} else {
+		put_result(e, r, a, &o);
+	}
+	out_text(&o, "}");
+	if (r->peer != 0)
+		engine_reply(e, r->peer, r->ref, &o);
+	out_done(&o);
+	free(r->path);
+	*r = (struct request){ 0 };
+}
+
+void
+engine_closed(void *arg, server_peer peer)
+{
+	struct engine *e = arg;
+
+	engine_drop_waiters(e, peer);
+	for (uint32_t i = 0; i < e->nrequests; i++)
+		if (e->requests[i].peer == peer)
+			e->requests[i].peer = 0;
+}
+
+static void
+operators_verb(struct engine *e, const struct caller *c, enum core_op op)
+{
+	const char *path = control_needed(e, c, "path");
+	struct core_call call = { .op = op };
+	struct core_child view;
+	uint32_t slot;
+
+	if (path == NULL || !control_place(e, c, path, "not_found", &slot) ||
+	    !core_view(e->core, slot, 0, &view))
+		return;
+	engine_set_path(e, slot);
+	if (view.parent == CORE_NONE) {
+		control_refuse(e, c, "invalid", "the root supervisor is started and "
+		    "stopped with otpd itself: otpctl shutdown");
+		return;
+	}
+	call.sup = view.parent;
+	call.child = view.id;
+	call_core(e, c, &call, engine_child(e, slot)->path);
+}
+
+void
+op_start(struct engine *e, const struct caller *c)
+{
+	operators_verb(e, c, CORE_OP_START);
+}
+
+void
+op_stop(struct engine *e, const struct caller *c)
+{
+	operators_verb(e, c, CORE_OP_STOP);
+}
+
+void
+op_restart(struct engine *e, const struct caller *c)
+{
+	operators_verb(e, c, CORE_OP_RESTART);
+}
+
+/* OTP's calls: on a supervisor, with the id of a child where there is one. */
+static void
+otp_call(struct engine *e, const struct caller *c, enum core_op op)
+{
+	const char *sup = control_needed(e, c, "sup");
+	bool on_child = op != CORE_OP_WHICH_CHILDREN &&
+	    op != CORE_OP_COUNT_CHILDREN;
+	struct core_call call = { .op = op };
+	struct core_child view;
+
+	if (sup == NULL || !control_place(e, c, sup, "noproc", &call.sup))
+		return;
+	if (on_child && (call.child = control_needed(e, c, "id")) == NULL)
+		return;
+	if (!core_view(e->core, call.sup, 0, &view) ||
+	    view.type != CORE_SUPERVISOR) {
+		control_refuse(e, c, "invalid", "%s is not a supervisor", sup);
+		return;
+	}
+	engine_set_path(e, call.sup);
+	call_core(e, c, &call, engine_child(e, call.sup)->path);
+}
+
+void
+op_terminate_child(struct engine *e, const struct caller *c)
+{
+	otp_call(e, c, CORE_OP_TERMINATE_CHILD);
+}
+
+void
+op_restart_child(struct engine *e, const struct caller *c)
+{
+	otp_call(e, c, CORE_OP_RESTART_CHILD);
+}
+
+void
+op_delete_child(struct engine *e, const struct caller *c)
+{
+	otp_call(e, c, CORE_OP_DELETE_CHILD);
+}
+
+void
+op_which_children(struct engine *e, const struct caller *c)
+{
+	otp_call(e, c, CORE_OP_WHICH_CHILDREN);
+}
+
+void
+op_count_children(struct engine *e, const struct caller *c)
+{
+	otp_call(e, c, CORE_OP_COUNT_CHILDREN);
+}
+
+void
+op_start_child(struct engine *e, const struct caller *c)
+{
+	const char *sup = control_needed(e, c, "sup");
+	cJSON *spec = cJSON_GetObjectItemCaseSensitive(c->request, "spec");
+	struct core_call call = { .op = CORE_OP_START_CHILD };
+	struct core_child view;
+	struct config *config;
+	struct core_spec *root;
+	char *text;
+
+	if (sup == NULL || !control_place(e, c, sup, "noproc", &call.sup) ||
+	    !core_view(e->core, call.sup, 0, &view))
+		return;
+	if (view.type != CORE_SUPERVISOR || !cJSON_IsObject(spec)) {
+		control_refuse(e, c, "invalid", "start_child takes a supervisor and "
+		    "a child specification");
+		return;
+	}
+	text = cJSON_PrintUnformatted(spec);
+	if (text == NULL)
+		abort();
+	config = config_parse_child(text, strlen(text), view.strategy,
+	    view.strategy == CORE_SIMPLE_ONE_FOR_ONE ? view.user : NULL,
+	    &e->cx);
+	free(text);
+	if (config->nerrors > 0) {
+		control_refuse(e, c, "bad_spec", "%s", config->errors[0].message);
+		config_free(config);
+		return;
+	}
+	root = config_take_root(config);
+	config_free(config);
+	call.spec = root;
+	engine_set_path(e, call.sup);
+	call_core(e, c, &call, engine_child(e, call.sup)->path);
+	config_free_specs(root);
+}

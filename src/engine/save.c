@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The snapshot's contents: what changed in this turn becomes records.  What
+ * they restore to is in begin.c.
+ */
+#include "engine/save.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void
+engine_save_child(struct engine *e, uint32_t slot)
+{
+	struct child *c = engine_child(e, slot);
+
+	if (c->dirty)
+		return;
+	c->dirty = true;
+	e->dirty = xgrow(e->dirty, &e->dirty_cap, e->ndirty,
+	    sizeof(*e->dirty));
+	e->dirty[e->ndirty++] = slot;
+}
+
+static void
+put_string(struct out *o, const char *text)
+{
+	out_bytes(o, text != NULL ? text : "",
+	    text != NULL ? strlen(text) + 1 : 1);
+}
+
+static void
+put_child(struct engine *e, uint32_t slot)
+{
+	struct child *c = engine_child(e, slot);
+	struct child_record r = { .inc = c->inc, .start_ns = c->start_ns,
+	    .last_at_ms = c->last_at_ms,
+	    .last_generation = c->last_generation, .log_key = c->log_key,
+	    .pid = c->pid };
+	struct out o = { 0 };
+
+	c->dirty = false;
+	if (c->path == NULL) {
+		store_put(e->store, STORE_CHILD, slot, "", 0);
+		return;
+	}
+	r.flags = (c->ready ? CHILD_F_READY : 0) |
+	    (c->asked ? CHILD_F_ASKED : 0) |
+	    (c->ignore ? CHILD_F_IGNORE : 0) |
+	    (c->timed_out ? CHILD_F_TIMED_OUT : 0);
+	out_bytes(&o, &r, sizeof(r));
+	put_string(&o, c->said);
+	put_string(&o, c->failure);
+	put_string(&o, c->last_reason);
+	store_put(e->store, STORE_CHILD, slot, o.text, o.len);
+	out_done(&o);
+}
+
+static void
+put_everything(struct engine *e)
+{
+	struct core_child view;
+	struct service *s;
+
+	store_begin_checkpoint(e->store);
+	core_save_all(e->core);
+	e->ndirty = 0;
+	for (uint32_t slot = 0; slot < e->children_cap; slot++) {
+		e->children[slot].dirty = false;
+		if (e->children[slot].path == NULL)
+			continue;
+		put_child(e, slot);
+		if (!core_view(e->core, slot, 0, &view) || !view.dynamic)
+			continue;
+		s = view.user;
+		if (s != NULL && s->source != NULL)
+			store_put(e->store, STORE_DYNAMIC, slot, s->source,
+			    strlen(s->source));
+	}
+	memset(&e->saved, 0, sizeof(e->saved));
+}
+
+static void
+put_engine(struct engine *e)
+{
+	struct engine_record r = { .config_key = e->config_key,
+	    .next_seq = events_next_seq(e->events),
+	    .next_log_key = e->next_log_key,
+	    .straw_code = e->straw_code, .stopping = e->stopping,
+	    .compat = e->compat };
+
+	if (memcmp(&r, &e->saved, sizeof(r)) == 0)
+		return;
+	e->saved = r;
+	store_put(e->store, STORE_ENGINE, 0, &r, sizeof(r));
+}
+
+int
+engine_save(struct engine *e)
+{
+	struct core_record r;
+
+	if (!e->changed && e->ndirty == 0)
+		return 0;
+	e->changed = false;
+	if (store_wants_checkpoint(e->store))
+		put_everything(e);
+	while (core_save_next(e->core, &r))
+		store_put(e->store, STORE_CORE, r.key, r.data, r.len);
+	core_save_clear(e->core);
+	for (uint32_t i = 0; i < e->ndirty; i++)
+		if (e->children[e->dirty[i]].dirty)
+			put_child(e, e->dirty[i]);
+	e->ndirty = 0;
+	put_engine(e);
+	return store_commit(e->store);
+}

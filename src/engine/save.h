@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The engine's own records in the snapshot.  Fields are only ever added at
+ * the end; a reader takes the part that it knows.
+ */
+#ifndef OTPD_ENGINE_SAVE_H
+#define OTPD_ENGINE_SAVE_H
+
+#include "engine/engine.h"
+
+#define CHILD_F_READY		0x1
+#define CHILD_F_ASKED		0x2
+#define CHILD_F_IGNORE		0x4
+#define CHILD_F_TIMED_OUT	0x8
+
+struct child_record {	/* then said, failure, last_reason, NUL-ended each */
+	uint64_t	inc, start_ns, last_at_ms;
+	uint32_t	last_generation, log_key;
+	int32_t		pid;
+	uint32_t	flags;
+};
+
+#endif /* OTPD_ENGINE_SAVE_H */

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Lines for whoever started otpd, on stderr: what OTP reports as errors, with
+ * -v everything, with -q nothing.  A terminal that does not take them is not
+ * waited for.
+ */
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/engine.h"
+#include "wire/reason.h"
+
+static void
+say_line(struct out *line)
+{
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	out_text(line, "\n");
+	if (poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0 &&
+	    write(STDERR_FILENO, line->text, line->len) < 0)
+		return;		/* nobody reads it: there is nobody to tell */
+}
+
+void
+engine_say(struct engine *e, const char *format, ...)
+{
+	struct out line = { 0 };
+	char text[1024];
+	va_list ap;
+
+	if (e->quiet)
+		return;
+	va_start(ap, format);
+	(void)vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	out_format(&line, "otpd: %s", text);
+	say_line(&line);
+	out_done(&line);
+}
+
+void
+engine_say_errors(const struct config *c)
+{
+	char line[2048];
+
+	for (size_t i = 0; i < c->nerrors; i++) {
+		config_error_format(&c->errors[i], line, sizeof(line));
+		(void)fputs(line, stderr);
+	}
+}
+
+/* What OTP's supervisor would put into an error report. */
+static bool
+worth_saying(const struct event *ev)
+{
+	switch (ev->type) {
+	case EVENT_START_FAILED: case EVENT_GAVE_UP: case EVENT_FAULT:
+	case EVENT_AUTO_SHUTDOWN: case EVENT_RELOADED:
+	case EVENT_ENGINE_CRASHED: case EVENT_BACKOFF:
+		return true;
+	case EVENT_EXITED:
+		return ev->reason != NULL &&
+		    reason_class(ev->reason) == REASON_ABNORMAL;
+	default:
+		return false;
+	}
+}
+
+static void
+say_event(const struct event *ev)
+{
+	struct out line = { 0 };
+	char words[REASON_MAX + 64];
+
+	out_text(&line, "otpd: ");
+	if (ev->path != NULL)
+		out_format(&line, "%s: ", ev->path);
+	out_text(&line, event_word(ev->type));
+	if (ev->child != NULL)
+		out_format(&line, " because of %s", ev->child);
+	if (ev->type == EVENT_BACKOFF)
+		out_format(&line, ": next try in %u ms", ev->delay_ms);
+	if (ev->reason != NULL) {
+		reason_words(ev->reason, words, sizeof(words));
+		out_format(&line, ": %s", words);
+	}
+	if (ev->pid != 0)
+		out_format(&line, " (pid %d)", ev->pid);
+	say_line(&line);
+	out_done(&line);
+}
+
+void
+engine_say_events(struct engine *e)
+{
+	struct event ev;
+
+	if (e->quiet || e->told_seq == events_next_seq(e->events))
+		return;
+	if (e->told_seq < events_oldest_seq(e->events))
+		e->told_seq = events_oldest_seq(e->events);
+	for (; events_get(e->events, e->told_seq, &ev); e->told_seq++)
+		if (e->verbose || worth_saying(&ev))
+			say_event(&ev);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The end of a turn: the state is committed first, then orders, answers and
+ * events leave.  So whatever the world has seen, the next engine knows.
+ */
+#include <sys/epoll.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/engine.h"
+
+void
+engine_settle(struct engine *e)
+{
+	const struct core_action *a;
+	size_t n;
+
+	for (;;) {
+		a = core_actions(e->core, &n);
+		for (size_t i = 0; i < n; i++)
+			engine_act(e, &a[i]);
+		core_actions_clear(e->core);
+		if (e->nfailed == 0)
+			break;
+		uint64_t inc = e->failed[0];
+
+		memmove(e->failed, e->failed + 1,
+		    --e->nfailed * sizeof(*e->failed));
+		core_start_failed(e->core, inc, loop_now_ms());
+	}
+	e->changed = true;
+}
+
+void
+engine_quit(struct engine *e, int code)
+{
+	struct spawn_quit quit = { .code = code };
+
+	if (e->quitting)
+		return;
+	e->quitting = true;
+	link_put(&e->spawner, SPAWN_QUIT, 0, &quit, sizeof(quit));
+}
+
+void
+engine_shutdown(struct engine *e)
+{
+	if (e->stopping)
+		return;
+	e->stopping = true;
+	engine_event(e, EVENT_SHUTDOWN, CORE_NONE, NULL);
+	core_shutdown(e->core, loop_now_ms());
+	engine_settle(e);
+}
+
+/* Without its spawner an engine can do nothing: end, and be replaced. */
+static void
+channel_lost(struct engine *e, int error)
+{
+	if (!e->quitting)
+		engine_say(e, "lost the spawner: %s", strerror(-error));
+	loop_stop(e->loop);
+}
+
+static void
+flush(struct engine *e, struct link *l, uint64_t handle, bool *full)
+{
+	int rc = link_flush(l);
+
+	if (rc < 0 && l == &e->spawner)
+		channel_lost(e, rc);
+	if ((rc == 1) != *full) {
+		*full = rc == 1;
+		(void)loop_change(e->loop, handle,
+		    *full ? EPOLLIN | EPOLLOUT : EPOLLIN);
+	}
+}
+
+static void
+send_replies(struct engine *e)
+{
+	for (uint32_t i = 0; i < e->nreplies; i++) {
+		struct reply *r = &e->replies[i];
+
+		(void)server_reply(e->server, r->peer, r->ref, r->text.text,
+		    r->text.len);
+		out_done(&r->text);
+	}
+	e->nreplies = 0;
+}
+
+void
+engine_turn_end(void *arg)
+{
+	struct engine *e = arg;
+	int rc;
+
+	if (e->booted) {
+		engine_serve_waiters(e);
+		rc = engine_save(e);
+		if (rc < 0 && !e->save_failed)
+			engine_say(e, "cannot keep a snapshot: %s; a crash of "
+			    "the engine would lose state", strerror(-rc));
+		e->save_failed = rc < 0;
+	}
+	flush(e, &e->spawner, e->spawner_handle, &e->spawner_full);
+	flush(e, &e->logger, e->logger_handle, &e->logger_full);
+	send_replies(e);
+	engine_send_events(e);
+	engine_say_events(e);
+	if (e->quitting && !e->spawner_full) {
+		server_flush(e->server);
+		loop_stop(e->loop);
+	}
+}
+
+void
+engine_spawner_events(void *arg, uint32_t events)
+{
+	struct engine *e = arg;
+	int rc;
+
+	(void)events;		/* room to write: the turn's end flushes */
+	for (int i = 0; i < 64; i++) {
+		rc = link_read(&e->spawner, engine_spawner_record, e);
+		if (rc < 0)
+			channel_lost(e, rc);
+		if (rc <= 0)
+			return;
+	}
+}
+
+static void
+ignore_record(void *arg, const struct spawn_header *h, int fd)
+{
+	(void)arg;
+	(void)h;
+	(void)fd;
+}
+
+void
+engine_logger_events(void *arg, uint32_t events)
+{
+	struct engine *e = arg;
+
+	(void)events;
+	while (link_read(&e->logger, ignore_record, NULL) > 0)
+		;
+}

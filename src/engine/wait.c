@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Callers who wait: for a child's state, for the tree to be quiet, for events.
+ * Looked at when a turn ends; a turn in which nothing happened costs nothing.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/engine.h"
+
+void
+engine_add_waiter(struct engine *e, const struct waiter *w)
+{
+	e->waiters = xgrow(e->waiters, &e->waiters_cap, e->nwaiters,
+	    sizeof(*e->waiters));
+	e->waiters[e->nwaiters++] = *w;
+	e->changed = true;
+}
+
+static void
+drop_waiter(struct engine *e, uint32_t i)
+{
+	free(e->waiters[i].path);
+	free(e->waiters[i].state);
+	e->waiters[i] = e->waiters[--e->nwaiters];
+}
+
+void
+engine_drop_waiters(struct engine *e, server_peer peer)
+{
+	for (uint32_t i = 0; i < e->nwaiters; ) {
+		if (e->waiters[i].peer == peer)
+			drop_waiter(e, i);
+		else
+			i++;
+	}
+}
+
+static void
+say_ok(struct engine *e, const struct waiter *w)
+{
+	struct out o = { 0 };
+
+	out_text(&o, "{\"result\":\"ok\"}");
+	engine_reply(e, w->peer, w->ref, &o);
+}
+
+static bool
+state_reached(struct engine *e, const struct waiter *w)
+{
+	uint32_t slot;
+
+	if (engine_find(e, w->path, &slot) < 0)
+		return strcmp(w->state, "gone") == 0;
+	return strcmp(engine_state_word(e, slot), w->state) == 0;
+}
+
+/*
+ * Quiet is known only after the spawner has reaped all there is: one ping for
+ * everybody who has not had one.
+ */
+static bool
+sync_reached(struct engine *e, struct waiter *w)
+{
+	if (!core_quiet(e->core)) {
+		w->pinged = false;
+		return false;
+	}
+	if (w->pinged)
+		return e->ponged >= w->seq;
+	if (!e->ping_sent) {
+		link_put(&e->spawner, SPAWN_PING, ++e->ping, "", 0);
+		e->ping_sent = true;
+	}
+	w->seq = e->ping;
+	w->pinged = true;
+	return false;
+}
+
+void
+engine_pong(struct engine *e, uint64_t token)
+{
+	e->ponged = token;
+	e->changed = true;
+}
+
+void
+engine_serve_waiters(struct engine *e)
+{
+	bool done;
+
+	if (!e->changed)
+		return;
+	e->ping_sent = false;
+	for (uint32_t i = 0; i < e->nwaiters; ) {
+		struct waiter *w = &e->waiters[i];
+
+		done = w->kind == WAIT_STATE ? state_reached(e, w) :
+		    w->kind == WAIT_SYNC && sync_reached(e, w);
+		if (!done) {
+			i++;
+			continue;
+		}
+		say_ok(e, w);
+		drop_waiter(e, i);
+	}
+}
+
+static void
+send_lost(struct engine *e, struct waiter *w)
+{
+	uint64_t oldest = events_oldest_seq(e->events);
+	struct out o = { 0 };
+
+	out_format(&o, "{\"event\":\"lost\",\"count\":%llu}",
+	    (unsigned long long)(oldest - w->seq));
+	(void)server_info(e->server, w->peer, w->ref, o.text, o.len);
+	out_done(&o);
+	w->seq = oldest;
+}
+
+void
+engine_send_events(struct engine *e)
+{
+	struct event ev;
+
+	for (uint32_t i = 0; i < e->nwaiters; i++) {
+		struct waiter *w = &e->waiters[i];
+
+		if (w->kind != WAIT_EVENTS)
+			continue;
+		if (w->seq < events_oldest_seq(e->events))
+			send_lost(e, w);
+		for (; events_get(e->events, w->seq, &ev); w->seq++) {
+			struct out o = { 0 };
+
+			event_json(&ev, &o);
+			(void)server_info(e->server, w->peer, w->ref, o.text,
+			    o.len);
+			out_done(&o);
+		}
+	}
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the spawner tells, turned into the core's events: processes that began,
+ * could not be started, or ended, and with which reason.  A fault of the
+ * machine is not a fault of the child: such a start is tried again and nobody
+ * counts.
+ */
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/engine.h"
+#include "wire/reason.h"
+
+#define FAULT_RETRY_MS	100
+#define FAULT_RETRY_MAX_MS 5000
+
+static void
+told_start_failed(struct engine *e, uint32_t slot)
+{
+	core_start_failed(e->core, engine_child(e, slot)->inc, loop_now_ms());
+	engine_settle(e);
+}
+
+static void
+child_alive(struct engine *e, uint32_t slot, const struct spawn_child *told)
+{
+	struct child *c = engine_child(e, slot);
+	struct service *s = engine_service(e, slot);
+
+	if (c->pid == told->pid)
+		return;
+	engine_set_pid(e, slot, told->pid);
+	c->start_ns = told->start_ns;
+	if (c->timers != NULL)
+		c->timers->fault_wait_ms = 0;
+	engine_save_child(e, slot);
+	engine_event(e, EVENT_STARTED, slot, NULL);
+	if (s->ready != READY_EXEC || c->ready) {
+		engine_notify_retry(e);
+		return;
+	}
+	c->ready = true;
+	engine_cancel_start_timer(e, slot);
+	core_started(e->core, c->inc, loop_now_ms());
+	engine_settle(e);
+}
+
+static bool
+machine_fault(const struct spawn_child *told)
+{
+	switch (told->error) {
+	case EAGAIN: case ENOMEM: case EMFILE: case ENFILE: case ENOSPC:
+		return told->step != SPAWN_STEP_ORDER;
+	case ENOENT:	/* /proc is not there to open the pipe through */
+		return told->step == SPAWN_STEP_LOG;
+	default:
+		return false;
+	}
+}
+
+static void
+retry_start(void *arg)
+{
+	struct child_timers *t = arg;
+
+	if (t->engine->children[t->slot].faulty)
+		engine_order_start(t->engine, t->slot);
+}
+
+static void
+child_fault(struct engine *e, uint32_t slot, const char *words)
+{
+	struct child_timers *t = engine_timers(e, slot);
+	struct child *c = engine_child(e, slot);
+	uint32_t wait = FAULT_RETRY_MS;
+
+	if (t->fault_wait_ms > 0)
+		wait = t->fault_wait_ms * 2;
+	else
+		engine_event(e, EVENT_FAULT, slot, words);
+	if (wait > FAULT_RETRY_MAX_MS)
+		wait = FAULT_RETRY_MAX_MS;
+	t->fault_wait_ms = wait;
+	c->faulty = true;
+	replace_string(&c->failure, NULL);
+	t->start.fn = retry_start;
+	t->start.arg = t;
+	if (loop_timer_set(e->loop, &t->start, loop_now_ms() + wait) < 0)
+		abort();
+}
+
+/* In words: what was tried, on what, and why it went wrong. */
+static void
+failure_words(struct engine *e, uint32_t slot, const struct spawn_child *told,
+    char *out, size_t size)
+{
+	struct service *s = engine_service(e, slot);
+	const char *what = "", *why = strerror(told->error);
+	struct spawn_view v;
+
+	if (spawn_start_check(&s->order->h, &v) == 0) {
+		if (told->step == SPAWN_STEP_EXEC)
+			what = v.strings;
+		else if (told->step == SPAWN_STEP_CWD)
+			what = v.cwd;
+		else if (told->step == SPAWN_STEP_STDOUT)
+			what = v.out_path;
+		else if (told->step == SPAWN_STEP_STDERR)
+			what = v.err_path;
+	}
+	if (told->step == SPAWN_STEP_EXEC && told->error == ENOENT &&
+	    access(what, F_OK) == 0)
+		why = "its interpreter (the #! line) does not exist";
+	else if (told->step == SPAWN_STEP_EXEC && told->error == ENOEXEC)
+		why = "neither a program of this machine nor a script";
+	(void)snprintf(out, size, "%s%s%s: %c%s", spawn_step_name(told->step),
+	    *what != '\0' ? " " : "", what,
+	    why[0] >= 'A' && why[0] <= 'Z' ? why[0] + 32 : why[0], why + 1);
+}
+
+static void
+child_failed(struct engine *e, uint32_t slot, const struct spawn_child *told)
+{
+	struct child *c = engine_child(e, slot);
+	char words[REASON_MAX], reason[REASON_MAX];
+
+	link_put(&e->spawner, SPAWN_ACK, c->inc, "", 0);
+	if (c->ready || c->faulty)
+		return;
+	failure_words(e, slot, told, words, sizeof(words));
+	if (machine_fault(told) && !c->asked) {
+		child_fault(e, slot, words);
+		return;
+	}
+	engine_cancel_start_timer(e, slot);
+	reason_start(words, reason);
+	replace_string(&c->failure, reason);
+	told_start_failed(e, slot);
+}
+
+/*
+ * Why it ended.  What it said itself counts when it went by itself, not when
+ * a signal took it.
+ */
+static void
+end_reason(struct engine *e, uint32_t slot, int status, char out[REASON_MAX])
+{
+	struct child *c = engine_child(e, slot);
+	struct service *s = engine_service(e, slot);
+
+	if (c->said != NULL && WIFEXITED(status))
+		(void)snprintf(out, REASON_MAX, "%s", c->said);
+	else if (c->asked && WIFSIGNALED(status) &&
+	    WTERMSIG(status) == s->stop_signal)
+		(void)snprintf(out, REASON_MAX, "shutdown");
+	else
+		reason_from_status(status, c->asked, out);
+}
+
+static void
+ended_before_ready(struct engine *e, uint32_t slot, int status,
+    const char *reason)
+{
+	struct child *c = engine_child(e, slot);
+	char words[REASON_MAX], how[REASON_MAX];
+
+	if (c->ignore && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+		core_start_ignored(e->core, c->inc, loop_now_ms());
+		engine_settle(e);
+		return;
+	}
+	if (c->timed_out) {
+		replace_string(&c->failure, "{timeout,start}");
+	} else {
+		reason_words(reason, how, sizeof(how));
+		(void)snprintf(words, sizeof(words), "it %.200s before it was "
+		    "ready", how);
+		reason_start(words, how);
+		replace_string(&c->failure, how);
+	}
+	told_start_failed(e, slot);
+}
+
+static void
+child_exited(struct engine *e, uint32_t slot, const struct spawn_child *told)
+{
+	static const enum core_exit exits[] = {
+		[REASON_NORMAL] = CORE_EXIT_NORMAL,
+		[REASON_SHUTDOWN] = CORE_EXIT_SHUTDOWN,
+		[REASON_ABNORMAL] = CORE_EXIT_ABNORMAL };
+	struct child *c;
+	char reason[REASON_MAX];
+
+	child_alive(e, slot, told);	/* when that state was skipped */
+	engine_notify_drain(e);		/* what it said comes before its end */
+	c = engine_child(e, slot);
+	end_reason(e, slot, told->status, reason);
+	engine_cancel_start_timer(e, slot);
+	if (c->ready) {
+		engine_remember_end(e, slot, reason);
+		engine_event(e, EVENT_EXITED, slot, reason);
+	}
+	engine_set_pid(e, slot, 0);
+	c->start_ns = 0;
+	engine_save_child(e, slot);
+	link_put(&e->spawner, SPAWN_ACK, c->inc, "", 0);
+	if (!c->ready) {
+		ended_before_ready(e, slot, told->status, reason);
+		return;
+	}
+	core_exited(e->core, c->inc, exits[reason_class(reason)],
+	    loop_now_ms());
+	engine_settle(e);
+}
+
+/* Nobody asked for this one (any more): it goes. */
+static void
+stranger(struct engine *e, uint64_t inc, const struct spawn_child *told)
+{
+	struct spawn_signal kill = { .sig = SIGKILL, .group = 1 };
+
+	if (told->state == SPAWN_ALIVE)
+		link_put(&e->spawner, SPAWN_SIGNAL, inc, &kill, sizeof(kill));
+	else
+		link_put(&e->spawner, SPAWN_ACK, inc, "", 0);
+}
+
+static void
+told_child(struct engine *e, const struct spawn_header *h)
+{
+	const struct spawn_child *told = (const void *)(h + 1);
+	uint32_t slot = engine_slot_of(e, h->inc);
+
+	if (!e->listed) {
+		engine_list_child(e, h->inc, told);
+		return;
+	}
+	if (slot == CORE_NONE) {
+		stranger(e, h->inc, told);
+		return;
+	}
+	switch (told->state) {
+	case SPAWN_ALIVE:	child_alive(e, slot, told); break;
+	case SPAWN_FAILED:	child_failed(e, slot, told); break;
+	case SPAWN_EXITED:	child_exited(e, slot, told); break;
+	default:		break;
+	}
+}
+
+void
+engine_told_child(struct engine *e, uint64_t inc,
+    const struct spawn_child *told)
+{
+	struct { struct spawn_header h; struct spawn_child c; } record = {
+		.h = { .inc = inc }, .c = *told };
+
+	told_child(e, &record.h);
+}
+
+void
+engine_told_asked(struct engine *e, uint32_t mask)
+{
+	struct spawn_asked heard = { .mask = mask };
+	struct event ev = { .type = EVENT_SIGNAL };
+
+	if (mask == 0)
+		return;
+	for (int sig = 1; sig < 32; sig++) {
+		if ((mask & (1U << sig)) == 0)
+			continue;
+		ev.reason = reason_signal_name(sig);
+		(void)events_add(e->events, &ev);
+	}
+	if ((mask & (1U << SIGHUP)) != 0)
+		engine_reload(e, 0, 0, false);
+	if ((mask & (1U << SIGTERM | 1U << SIGINT)) != 0)
+		engine_shutdown(e);
+	link_put(&e->spawner, SPAWN_HEARD, 0, &heard, sizeof(heard));
+}
+
+static void
+told_logger(struct engine *e, const struct spawn_logger *told)
+{
+	struct event ev = { .type = EVENT_LOGGER_STARTED,
+	    .pid = (int32_t)told->pid };
+
+	e->logger_pid = (int32_t)told->pid;
+	(void)events_add(e->events, &ev);
+	for (uint32_t slot = 0; slot < e->children_cap; slot++)
+		if (e->children[slot].log_key != 0)
+			engine_tell_logger(e, slot);
+}
+
+static bool
+has_body(const struct spawn_header *h)
+{
+	static const uint32_t sizes[] = {
+		[SPAWN_WELCOME] = sizeof(struct spawn_welcome),
+		[SPAWN_CHILD] = sizeof(struct spawn_child),
+		[SPAWN_ASKED] = sizeof(struct spawn_asked),
+		[SPAWN_LOGGER] = sizeof(struct spawn_logger) };
+
+	return h->type >= sizeof(sizes) / sizeof(sizes[0]) ||
+	    h->len >= sizeof(*h) + sizes[h->type];
+}
+
+void
+engine_spawner_record(void *arg, const struct spawn_header *h, int fd)
+{
+	struct engine *e = arg;
+	const void *body = h + 1;
+
+	if (!has_body(h))
+		return;
+	switch (h->type) {
+	case SPAWN_WELCOME:	engine_welcome(e, body); break;
+	case SPAWN_CHILD:	told_child(e, h); break;
+	case SPAWN_HELD:	engine_held(e, h->inc, fd); return;
+	case SPAWN_LISTED:	engine_listed(e); break;
+	case SPAWN_ASKED:
+		engine_told_asked(e, ((const struct spawn_asked *)body)->mask);
+		break;
+	case SPAWN_LOGGER:	told_logger(e, body); break;
+	case SPAWN_PONG:	engine_pong(e, h->inc); break;
+	default:		break;
+	}
+	if (fd >= 0)
+		(void)close(fd);
+}
