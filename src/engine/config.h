@@ -39,7 +39,9 @@ struct service {
 						 * arguments of a dynamic one */
 	char			*source;	/* canonical JSON of this child
 						 * alone, kept for templates
-						 * and dynamic ones; or NULL */
+						 * and dynamic ones; what a
+						 * supervisor's children
+						 * inherit; or NULL */
 };
 
 void	service_free(struct service *s);
@@ -71,6 +73,8 @@ struct config {
 
 struct config_context {		/* what a service is built with */
 	const char	*runtime_dir;	/* for NOTIFY_SOCKET */
+	const char	*path;		/* config_parse_child(): the path of its
+					 * supervisor; NULL: the root */
 };
 
 /* Always returns a config: usable when nerrors is 0.  Errors include an
@@ -81,8 +85,10 @@ struct config	*config_parse(const char *text, size_t len, const char *name,
 		    const struct config_context *cx);
 /*
  * One child specification as start_child takes it, under a supervisor of this
- * strategy.  For simple_one_for_one: {"id": ..., "args": [...]}, built on the
- * template's source.  root is that child.
+ * strategy; root is that child.  For simple_one_for_one: {"id": ..., "args":
+ * [...]}, built on the template's source; else template is the supervisor's
+ * own service, for what its children inherit.  With template NULL, the source
+ * of a dynamic child is read again as it stands.
  */
 struct config	*config_parse_child(const char *text, size_t len,
 		    enum core_strategy strategy, const struct service *template,

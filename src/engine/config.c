@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The doors of the configuration: a file, a text, or one child's text in; a
+ * tree or errors out.  All that reading took is dropped before they return.
+ */
+#include "engine/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+#include "engine/config_read.h"
+#include "engine/out.h"
+
+#define TRIM_ABOVE	(64U * 1024)	/* of text: worth a walk of the heap */
+
+static void
+reader_init(struct reader *r, const struct config_context *cx)
+{
+	memset(r, 0, sizeof(*r));
+	r->config = xcalloc(1, sizeof(*r->config));
+	r->runtime_dir = cx != NULL && cx->runtime_dir != NULL ?
+	    cx->runtime_dir : "/run/otpd";
+}
+
+static void
+free_services(const struct core_spec *spec)
+{
+	for (; spec != NULL; spec = spec->next) {
+		free_services(spec->children);
+		service_free(spec->user);
+	}
+}
+
+static void
+drop_root(struct config *c)
+{
+	free_services(c->root);
+	config_free_specs(c->root);
+	c->root = NULL;
+}
+
+/* What was read is right, or it is nothing. */
+static struct config *
+reader_done(struct reader *r, struct source *s)
+{
+	struct config *c = r->config;
+
+	if (c->nerrors > 0) {
+		drop_root(c);
+		config_sort_errors(c);
+	} else if (s->doc.root != NULL) {
+		c->text = cJSON_PrintUnformatted(s->doc.root);
+		if (c->text == NULL)
+			abort();
+		c->text_len = strlen(c->text);
+	}
+	json_doc_done(&s->doc);
+	strmap_done(&r->names);
+	strmap_done(&r->ids);
+	arena_done(&r->arena);
+	return c;
+}
+
+static bool
+source_text(struct reader *r, const char *text, size_t len, const char *name,
+    struct source *out)
+{
+	const struct source *keep = r->source;
+	char *copy;
+	bool ok;
+
+	memset(out, 0, sizeof(*out));
+	out->name = arena_printf(&r->arena, "%s", name);
+	copy = xcalloc(1, len + 1);
+	if (len > 0)
+		memcpy(copy, text, len);
+	r->source = out;
+	ok = json_parse(copy, len, config_tell_syntax, r, &out->doc);
+	r->source = keep;
+	free(copy);
+	return ok;
+}
+
+struct config *
+config_load(const char *file, const struct config_context *cx)
+{
+	struct reader r;
+	struct source s;
+
+	reader_init(&r, cx);
+	if (source_open(&r, file, NULL, &s)) {
+		r.source = &s;
+		r.config->root = read_root(&r, s.doc.root);
+	}
+	return reader_done(&r, &s);
+}
+
+struct config *
+config_parse(const char *text, size_t len, const char *name,
+    const struct config_context *cx)
+{
+	struct reader r;
+	struct source s;
+
+	reader_init(&r, cx);
+	if (source_text(&r, text, len, name, &s)) {
+		r.source = &s;
+		r.config->root = read_root(&r, s.doc.root);
+	}
+	return reader_done(&r, &s);
+}
+
+/*
+ * The template's JSON with the id and the arguments of object put in, in place
+ * of object; false after errors were told.
+ */
+static bool
+fill_template(struct reader *r, struct source *s, const char *source)
+{
+	struct draft d = {
+		.object = s->doc.root, .where = KEY_DYNAMIC
+	};
+	struct source t;
+	cJSON *item, *copy, *start;
+
+	if (!cJSON_IsObject(d.object)) {
+		tell_at(r, d.object, "a child of simple_one_for_one is given as "
+		    "{\"id\": ..., \"args\": [...]}");
+		return false;
+	}
+	read_members(r, &d);
+	if (d.given[KEY_id] == NULL)
+		tell_at(r, d.object, "`id` is missing: give the child a name");
+	if (r->config->nerrors > 0 ||
+	    !source_text(r, source, strlen(source), s->name, &t))
+		return false;
+	start = json_member(t.doc.root, "start");
+	if (cJSON_AddStringToObject(t.doc.root, "id", d.spec.id) == NULL)
+		abort();
+	if (d.given[KEY_args] != NULL)
+		cJSON_ArrayForEach(item, d.given[KEY_args]) {
+			copy = cJSON_Duplicate(item, false);
+			if (copy == NULL || !cJSON_AddItemToArray(start, copy))
+				abort();
+		}
+	json_doc_done(&s->doc);
+	s->doc = t.doc;
+	return true;
+}
+
+/* What a supervisor's own service says of its children. */
+static bool
+inherit(struct reader *r, const struct service *sup, struct source *out,
+    struct scope *out_scope, struct draft *out_sup)
+{
+	const struct source *keep = r->source;
+	const char *text = sup->source != NULL ? sup->source : "{}";
+
+	if (!source_text(r, text, strlen(text), "supervisor", out))
+		return false;
+	r->source = out;
+	read_scope(r, out->doc.root, out_scope, out_sup);
+	r->source = keep;
+	return r->config->nerrors == 0;
+}
+
+static void
+read_dynamic(struct reader *r, struct source *s, enum core_strategy strategy,
+    const struct service *template)
+{
+	const bool simple = strategy == CORE_SIMPLE_ONE_FOR_ONE;
+	struct source from = { 0 };
+	struct scope scope;
+	struct draft sup;
+
+	if (template == NULL) {
+		r->config->root = read_child(r, s->doc.root, NULL, NULL, 0, 0,
+		    true);
+	} else if (simple) {
+		if (fill_template(r, s, template->source))
+			r->config->root = read_child(r, s->doc.root, NULL,
+			    NULL, 0, KEY_WORKER, true);
+	} else if (inherit(r, template, &from, &scope, &sup)) {
+		r->config->root = read_child(r, s->doc.root, &sup, &scope, 0,
+		    0, true);
+	}
+	json_doc_done(&from.doc);
+}
+
+struct config *
+config_parse_child(const char *text, size_t len, enum core_strategy strategy,
+    const struct service *template, const struct config_context *cx)
+{
+	struct reader r;
+	struct source s;
+	const char *path = cx != NULL && cx->path != NULL ? cx->path : "";
+
+	reader_init(&r, cx);
+	path += path[0] == '/';		/* the root's is "/" */
+	if (strlen(path) < PATH_SIZE / 2) {
+		r.path_len = strlen(path);
+		memcpy(r.path, path, r.path_len + 1);
+	}
+	if (source_text(&r, text, len, "start_child", &s)) {
+		r.source = &s;
+		read_dynamic(&r, &s, strategy, template);
+	}
+	return reader_done(&r, &s);
+}
+
+struct core_spec *
+config_take_root(struct config *c)
+{
+	struct core_spec *root = c->root;
+
+	c->root = NULL;
+	return root;
+}
+
+void
+config_free_specs(struct core_spec *root)
+{
+	struct core_spec *spec, *next;
+
+	for (spec = root; spec != NULL; spec = next) {
+		next = (struct core_spec *)spec->next;
+		config_free_specs((struct core_spec *)spec->children);
+		free(spec);
+	}
+}
+
+void
+config_free(struct config *c)
+{
+	bool large;
+	size_t i;
+
+	if (c == NULL)
+		return;
+	large = c->text_len > TRIM_ABOVE;
+	drop_root(c);
+	for (i = 0; i < c->nerrors; i++)
+		free((char *)c->errors[i].file);	/* and the rest of it */
+	free(c->errors);
+	free(c->text);
+	free(c);
+#ifdef __GLIBC__
+	if (large)
+		(void)malloc_trim(0);
+#else
+	(void)large;
+#endif
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The errors of a configuration: collected, sorted, put into words.  Never
+ * more than one line each.
+ */
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/config_read.h"
+#include "engine/out.h"
+
+#define WORD_MAX	40
+
+static struct config_error *
+new_error(struct reader *r)
+{
+	struct config *c = r->config;
+
+	if (c->nerrors == r->errors_size) {
+		r->errors_size = r->errors_size > 0 ? r->errors_size * 2 : 16;
+		c->errors = xrealloc(c->errors, r->errors_size,
+		    sizeof(*c->errors));
+	}
+	return &c->errors[c->nerrors++];
+}
+
+void
+config_tell(struct reader *r, struct json_place at, const char *fmt, ...)
+{
+	const char *file = r->source->name;
+	struct config_error *e;
+	size_t nfile = strlen(file) + 1, npath = r->path_len + 1;
+	char *text, *all;
+	va_list ap;
+	int n;
+
+	if (r->config->nerrors >= ERRORS_MAX)
+		return;
+	va_start(ap, fmt);
+	n = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		abort();
+	all = xcalloc(1, nfile + npath + (size_t)n + 1);
+	memcpy(all, file, nfile);
+	memcpy(all + nfile, r->path, npath);
+	memcpy(all + nfile + npath, text, (size_t)n + 1);
+	free(text);
+	e = new_error(r);
+	*e = (struct config_error){
+		.file = all,		/* owns the other two */
+		.line = at.line,
+		.column = at.column,
+		.path = all + nfile,
+		.message = all + nfile + npath,
+	};
+}
+
+void
+config_tell_syntax(void *arg, struct json_place at, const char *message)
+{
+	config_tell(arg, at, "%s", message);
+}
+
+static int
+compare_errors(const void *a, const void *b)
+{
+	const struct config_error *x = a, *y = b;
+	int order = strcmp(x->file, y->file);
+
+	if (order != 0)
+		return order;
+	if (x->line != y->line)
+		return x->line < y->line ? -1 : 1;
+	if (x->column != y->column)
+		return x->column < y->column ? -1 : 1;
+	return strcmp(x->message, y->message);
+}
+
+void
+config_sort_errors(struct config *c)
+{
+	if (c->nerrors > 1)
+		qsort(c->errors, c->nerrors, sizeof(*c->errors),
+		    compare_errors);
+}
+
+void
+config_error_format(const struct config_error *e, char *out, size_t size)
+{
+	const char *path = e->path[0] != '\0' ? e->path : "/";
+
+	if (e->line == 0)
+		(void)snprintf(out, size, "%s: %s\n", e->file, e->message);
+	else
+		(void)snprintf(out, size, "%s:%u:%u: %s: %s\n", e->file,
+		    e->line, e->column, path, e->message);
+}
+
+static unsigned
+least(unsigned a, unsigned b, unsigned c)
+{
+	return a < b ? (a < c ? a : c) : (b < c ? b : c);
+}
+
+static bool
+same_letter(char a, char b)
+{
+	return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
+/* Letters put in, left out, changed or swapped, from a to b. */
+static unsigned
+edit_distance(const char *a, const char *b)
+{
+	unsigned rows[3][WORD_MAX + 1], *two, *one, *now, *spare;
+	size_t na = strlen(a), nb = strlen(b), i, k;
+
+	two = rows[0], one = rows[1], now = rows[2];
+	for (k = 0; k <= nb; k++)
+		one[k] = (unsigned)k;
+	for (i = 1; i <= na; i++) {
+		now[0] = (unsigned)i;
+		for (k = 1; k <= nb; k++) {
+			now[k] = least(one[k] + 1, now[k - 1] + 1,
+			    one[k - 1] + !same_letter(a[i - 1], b[k - 1]));
+			if (i > 1 && k > 1 && a[i - 1] == b[k - 2] &&
+			    a[i - 2] == b[k - 1] && two[k - 2] + 1 < now[k])
+				now[k] = two[k - 2] + 1;
+		}
+		spare = two, two = one, one = now, now = spare;
+	}
+	return one[nb];
+}
+
+void
+guess_try(struct guess *g, const char *candidate)
+{
+	size_t n = strlen(g->word);
+	unsigned distance;
+
+	if (n == 0 || n > WORD_MAX || strlen(candidate) > WORD_MAX)
+		return;
+	distance = edit_distance(g->word, candidate);
+	if (distance > (n < 3 ? 0 : (n + 2) / 4))
+		return;
+	if (g->best == NULL || distance < g->distance) {
+		g->best = candidate;
+		g->distance = distance;
+	}
+}
+
+const char *
+guess_words(const struct guess *g, char *buf, size_t size)
+{
+	if (g->best == NULL)
+		return "";
+	(void)snprintf(buf, size, "; did you mean `%s`?", g->best);
+	return buf;
+}

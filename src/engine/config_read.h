@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the rooms of the configuration's reader share while one is read.
+ * Nothing outside of config*.c includes this.
+ */
+#ifndef OTPD_ENGINE_CONFIG_READ_H
+#define OTPD_ENGINE_CONFIG_READ_H
+
+#include <sys/types.h>
+
+#include "engine/config.h"
+#include "engine/config_keys.h"
+#include "engine/config_mem.h"
+#include "engine/json_text.h"
+#include "wire/spawn_request.h"
+
+#define TREE_DEPTH_MAX	30		/* so that the merged text stays
+					 * below JSON_DEPTH_MAX */
+#define CHILDREN_MAX	1000000U
+#define FILES_MAX	100000U
+#define ERRORS_MAX	10000U
+#define ID_MAX		64
+#define PATH_SIZE	((TREE_DEPTH_MAX + 2) * (ID_MAX + 1) + 1024)
+#define MS_MAX		((int64_t)UINT32_MAX - 2)
+
+struct source {			/* a file while its values are in use */
+	const char	*name;
+	struct json_doc	 doc;
+	dev_t		 dev;
+	ino_t		 ino;
+	const struct source *parent;	/* includes this one */
+};
+
+struct env_var { const char *name, *value; };	/* NULL: taken away */
+struct env { struct env_var *vars; size_t n, size; };
+
+struct log_settings { uint64_t max_bytes; uint32_t keep; bool timestamp; };
+
+struct scope {			/* what a supervisor's children inherit */
+	struct env		 env;
+	struct log_settings	 log;
+	bool			 log_given;	/* here or further up */
+};
+
+struct draft {			/* one object as it was written */
+	cJSON		*object;
+	const cJSON	*given[KEY_NKEYS];
+	unsigned	 where;		/* one of enum key_where */
+	unsigned	 errors_before;
+	struct core_spec spec;
+	enum service_kind kind;
+	enum service_ready ready;
+	uint32_t	 start_timeout_ms;
+	int		 stop_signal;
+	const char	*description, *name;
+	struct log_settings log;
+	const char	*cwd, *out_path, *err_path;
+	enum spawn_dest	 out, err;
+	uint32_t	 umask;
+	struct spawn_limit limits[SPAWN_LIMITS_MAX];
+	uint16_t	 nlimits;
+	char		*source;	/* freed by who made the draft */
+};
+
+struct identity {		/* of a child, in numbers */
+	uint32_t	 uid, gid;
+	uint32_t	 groups[SPAWN_GROUPS_MAX];
+	uint16_t	 ngroups;
+	const char	*user, *home, *shell;	/* or NULL */
+	const char	*problem;		/* or NULL */
+};
+
+struct reader {
+	struct config	*config;
+	const char	*runtime_dir;
+	struct arena	 arena;
+	const struct source *source;
+	struct strmap	 names;		/* registered: name to struct origin */
+	struct strmap	 ids;		/* of users and groups, looked up */
+	const char	*bare, *bare_path, *bare_found;	/* the last search */
+	char		 path[PATH_SIZE];
+	size_t		 path_len;
+	unsigned	 depth, nchildren, nfiles, errors_size;
+};
+
+struct origin { const char *file, *path; struct json_place at; };
+
+/* --- config_error.c --- */
+void	config_tell(struct reader *r, struct json_place at, const char *fmt,
+	    ...) __attribute__((format(printf, 3, 4)));
+#define tell_at(r, item, ...) \
+	config_tell(r, json_value_place(&(r)->source->doc, item), __VA_ARGS__)
+#define tell_key(r, item, ...) \
+	config_tell(r, json_key_place(&(r)->source->doc, item), __VA_ARGS__)
+/* A json_error_fn whose arg is the reader. */
+void	config_tell_syntax(void *arg, struct json_place at,
+	    const char *message);
+void	config_sort_errors(struct config *c);
+
+struct guess { const char *word, *best; unsigned distance; };
+void	guess_try(struct guess *g, const char *candidate);
+/* "; did you mean `restart`?" or "", in buf. */
+const char *guess_words(const struct guess *g, char *buf, size_t size);
+
+/* --- config_key.c --- */
+/* Every member of d->object through the table. */
+void	read_members(struct reader *r, struct draft *d);
+/* The same of an object inside of it: where is one of KEY_LOG.. */
+void	read_inner(struct reader *r, struct draft *d, cJSON *object,
+	    unsigned where);
+bool	id_valid(const char *id);
+
+/* --- config_tree.c --- */
+/* The root of a configuration; NULL when it is none. */
+struct core_spec *read_root(struct reader *r, cJSON *object);
+/*
+ * Child number index of sup, or of nobody known (NULL).  where: KEY_TEMPLATE,
+ * or 0 to tell worker from supervisor by its type.  keep_source: for one that
+ * is started at run time.  NULL when it is no object.
+ */
+struct core_spec *read_child(struct reader *r, cJSON *object,
+	    const struct draft *sup, const struct scope *scope,
+	    unsigned index, unsigned where, bool keep_source);
+/* A supervisor's source: what its children inherit, and its draft as far as
+ * they need it. */
+void	read_scope(struct reader *r, cJSON *object, struct scope *out_scope,
+	    struct draft *out_sup);
+/* --- config_check_draft.c --- */
+/* What takes more than one key to judge.  sup may be NULL. */
+void	check_draft(struct reader *r, struct draft *d,
+	    const struct draft *sup);
+
+/* --- config_include.c --- */
+/* False after an error was told at item of the including file, or without a
+ * place when item is NULL. */
+bool	source_open(struct reader *r, const char *name, const cJSON *item,
+	    struct source *out);
+typedef void include_fn(struct reader *r, void *arg, cJSON *child);
+/* Calls fn for every child of every file named; the child is the callee's. */
+void	read_include(struct reader *r, const cJSON *value, include_fn *fn,
+	    void *arg);
+
+/* --- config_ids.c --- */
+void	identity_of(struct reader *r, const struct draft *d,
+	    struct identity *out);
+
+/* --- config_service.c --- */
+void	env_set(struct reader *r, struct env *env, const char *name,
+	    const char *value);
+void	env_apply(struct reader *r, struct env *env, const cJSON *object);
+struct service *build_service(struct reader *r, const struct draft *d,
+	    const struct scope *scope);
+
+/* --- config_source.c --- */
+/* The child alone, with what it inherits written out.  Caller frees. */
+char	*build_source(struct reader *r, const struct draft *d,
+	    const struct scope *scope);
+/* Of a supervisor: only what its children inherit; or NULL. */
+char	*build_scope_source(const struct draft *sup,
+	    const struct scope *scope);
+
+#endif /* OTPD_ENGINE_CONFIG_READ_H */
