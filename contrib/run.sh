@@ -7,6 +7,7 @@
 # which stop everything in order.
 #
 #   run.sh [--check]   with --check: asks each daemon something and ends
+# shellcheck disable=SC2317 # functions are called by traps, and by name
 set -eu
 # shellcheck source=contrib/common.sh
 . "$(dirname "$0")/common.sh"
@@ -25,7 +26,6 @@ rt=$work/run
 otpd_pid=
 
 # Everything is stopped before its files go.
-# shellcheck disable=SC2317 # called by the trap
 finish() {
 	trap '' INT TERM HUP
 	if [ -n "$otpd_pid" ]; then
@@ -111,7 +111,6 @@ configure() {
 	fi
 }
 
-# shellcheck disable=SC2317 # those that follow are called by expect
 otpctl() { "$work/build/otpctl" -r "$rt" "$@"; }
 ask_redis() { redis-cli -h 127.0.0.1 -p 16379 ping; }
 ask_nginx() { curl -sS http://127.0.0.1:18080/; }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * How fast: restarts one by one, in a crash loop, in a storm and of all at
- * once; starts and stops of many.  Each figure is the median of the rounds, raw
- * and ours taking turns.
+ * once; starts and stops of many.  Each figure is the median of the rounds,
+ * raw and ours taking turns.
  */
 #include "bench.h"
 
@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define GROUP	100		/* children a supervisor, where there are many */
+#define GROUP	100	/* children a supervisor, where there are many */
 
 static struct shape
 shape_of(uint32_t n)

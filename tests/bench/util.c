@@ -39,10 +39,13 @@ sleep_us(uint64_t us)
 void
 die(const char *fmt, ...)
 {
+	char words[512];
 	va_list ap;
 
 	va_start(ap, fmt);
-	verrx(1, fmt, ap);
+	vsnprintf(words, sizeof(words), fmt, ap);
+	va_end(ap);
+	errx(1, "%s", words);
 }
 
 void
