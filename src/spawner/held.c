@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The held descriptors.  What the logger is to be told is a state of the slot
+ * and a place in a queue of slots: nothing grows when it does not listen.
+ */
+#include "spawner/held.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+static uint32_t *
+bucket(struct held_table *t, uint64_t key)
+{
+	uint64_t mixed = key ^ key >> 15 ^ key >> 32;
+
+	return &t->by_key[mixed & (HELD_SLOTS - 1)];
+}
+
+struct held *
+held_find(struct held_table *t, uint64_t key)
+{
+	uint32_t i;
+
+	for (i = *bucket(t, key); i != 0; i = t->slots[i].next)
+		if (t->slots[i].key == key)
+			return &t->slots[i];
+	return NULL;
+}
+
+static void
+enqueue(struct held_table *t, struct held *e)
+{
+	uint32_t i = (uint32_t)(e - t->slots);
+
+	if (e->queued)
+		return;
+	e->queued = true;
+	e->queue_next = 0;
+	if (t->queue_tail != 0)
+		t->slots[t->queue_tail].queue_next = i;
+	else
+		t->queue_head = i;
+	t->queue_tail = i;
+}
+
+static struct held *
+take_slot(struct held_table *t)
+{
+	static const struct held none;
+	uint32_t i = t->free;
+
+	if (i != 0) {
+		t->free = t->slots[i].next;
+	} else {
+		if (t->high >= HELD_SLOTS - 1)
+			return NULL;
+		i = ++t->high;
+	}
+	t->slots[i] = none;
+	return &t->slots[i];
+}
+
+static void
+free_slot(struct held_table *t, struct held *e)
+{
+	(void)close(e->fd);
+	e->fd = -1;
+	e->kind = HELD_FREE;
+	e->next = t->free;
+	t->free = (uint32_t)(e - t->slots);
+}
+
+int
+held_put(struct held_table *t, uint64_t key, enum held_kind kind, int fd)
+{
+	struct held *e = held_find(t, key);
+	uint32_t *head;
+
+	if (e != NULL) {
+		if (e->kind != kind)
+			return -EEXIST;
+		(void)close(e->fd);
+		e->fd = fd;
+		return 0;
+	}
+	e = take_slot(t);
+	if (e == NULL)
+		return -ENOSPC;
+	e->key = key;
+	e->kind = (uint8_t)kind;
+	e->fd = fd;
+	head = bucket(t, key);
+	e->next = *head;
+	*head = (uint32_t)(e - t->slots);
+	if (kind == HELD_PIPE)
+		enqueue(t, e);
+	return 0;
+}
+
+int
+held_pipe(struct held_table *t, uint64_t key, int *out_fd)
+{
+	struct held *e = held_find(t, key);
+	int fds[2], rc;
+
+	if (e != NULL) {
+		if (e->kind != HELD_PIPE)
+			return -EEXIST;
+		*out_fd = e->fd;
+		return 0;
+	}
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
+	(void)close(fds[1]);
+	rc = held_put(t, key, HELD_PIPE, fds[0]);
+	if (rc < 0) {
+		(void)close(fds[0]);
+		return rc;
+	}
+	*out_fd = fds[0];
+	return 0;
+}
+
+void
+held_release(struct held_table *t, uint64_t key)
+{
+	struct held *e = held_find(t, key);
+	uint32_t *p, i;
+
+	if (e == NULL)
+		return;
+	i = (uint32_t)(e - t->slots);
+	for (p = bucket(t, key); *p != i && *p != 0; p = &t->slots[*p].next)
+		;
+	*p = e->next;
+	if (e->kind == HELD_PIPE) {
+		e->kind = HELD_DROPPED;
+		enqueue(t, e);
+	} else {
+		free_slot(t, e);
+	}
+}
+
+void
+held_tell_all(struct held_table *t)
+{
+	uint32_t i;
+
+	for (i = 1; i <= t->high; i++) {
+		struct held *e = &t->slots[i];
+
+		if (e->kind != HELD_PIPE && e->kind != HELD_DROPPED)
+			continue;
+		e->told = false;
+		enqueue(t, e);
+	}
+}
+
+struct held *
+held_queued(struct held_table *t)
+{
+	return t->queue_head != 0 ? &t->slots[t->queue_head] : NULL;
+}
+
+void
+held_dequeue(struct held_table *t)
+{
+	struct held *e = held_queued(t);
+
+	if (e == NULL)
+		return;
+	t->queue_head = e->queue_next;
+	if (t->queue_head == 0)
+		t->queue_tail = 0;
+	e->queued = false;
+	if (e->kind == HELD_DROPPED)
+		free_slot(t, e);
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * otpd, the spawner: parent of every service, of the engine and of the logger.
+ * It starts, signals and reaps what the engine says, keeps what must outlive
+ * the engine, and starts both again when they die.  It must never hold policy,
+ * parse, wait for anybody, allocate memory after its start, or abort.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "spawner/channel.h"
+#include "spawner/options.h"
+#include "spawner/programs.h"
+#include "spawner/quit.h"
+#include "spawner/reap.h"
+#include "spawner/runtime.h"
+#include "spawner/say.h"
+#include "spawner/spawn.h"
+#include "spawner/state.h"
+
+#define OLD_KERNEL_FDS	4096	/* closed one by one without close_range */
+
+uint64_t
+now_ns(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 * MS + (uint64_t)ts.tv_nsec;
+}
+
+/*
+ * -b: the parent waits until the engine is up and exits; the child goes on.
+ * -1 in the child, in the parent the code to exit with.
+ */
+static int
+go_background(struct spawner *sp)
+{
+	unsigned char code = 1;
+	int fds[2];
+	pid_t pid;
+
+	if (pipe2(fds, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
+		say(STDERR_FILENO, "cannot go into the background: ",
+		    strerror(errno), NULL);
+		return 1;
+	}
+	if (pid == 0) {
+		(void)close(fds[0]);
+		sp->ready = fcntl(fds[1], F_DUPFD_CLOEXEC, 3);
+		(void)setsid();
+		return -1;
+	}
+	(void)close(fds[1]);
+	while (read(fds[0], &code, 1) < 0 && errno == EINTR)
+		;
+	return code;
+}
+
+/* A copy of fd above the low slots, or of /dev/null where fd is closed. */
+static int
+move_up(const struct spawner *sp, int fd)
+{
+	int copy;
+
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, LOW_FDS);
+	if (copy < 0 && errno == EBADF)
+		copy = fcntl(sp->null, F_DUPFD_CLOEXEC, LOW_FDS);
+	return copy < 0 ? -errno : copy;
+}
+
+/* Nothing that otpd was started with stays open but 0, 1, 2 and ready. */
+static void
+close_inherited(const struct spawner *sp)
+{
+	unsigned int fd, keep = sp->ready >= 0 ? (unsigned int)sp->ready : 2;
+
+	if ((keep <= 3 || syscall(SYS_close_range, 3U, keep - 1, 0) == 0) &&
+	    syscall(SYS_close_range, keep + 1, ~0U, 0) == 0)
+		return;
+	for (fd = 3; fd < OLD_KERNEL_FDS; fd++)
+		if (fd != keep)
+			(void)close((int)fd);
+}
+
+static int
+init_descriptors(struct spawner *sp)
+{
+	int fd;
+
+	close_inherited(sp);
+	fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	sp->null = fcntl(fd, F_DUPFD_CLOEXEC, LOW_FDS);
+	if (sp->null < 0)
+		return -errno;
+	if (fd > STDERR_FILENO)		/* else 0, 1 or 2 was closed */
+		(void)close(fd);
+	sp->out = move_up(sp, STDOUT_FILENO);
+	sp->err = move_up(sp, STDERR_FILENO);
+	if (sp->out < 0 || sp->err < 0)
+		return sp->out < 0 ? sp->out : sp->err;
+	if (sp->ready >= 0) {
+		fd = sp->ready;
+		sp->ready = move_up(sp, fd);
+		(void)close(fd);
+	}
+	return spawn_init(sp);
+}
+
+/* No signal interrupts otpd but those that are bugs; none is inherited as
+ * ignored. */
+static int
+init_signals(struct spawner *sp)
+{
+	static const int taken[] = { SIGCHLD, SIGTERM, SIGINT, SIGHUP };
+	static const int bugs[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT,
+		SIGTRAP, SIGSYS };
+	struct sigaction sa, none = { .sa_handler = SIG_DFL,
+	    .sa_flags = SA_NOCLDSTOP };
+	sigset_t set;
+	size_t i;
+	int sig;
+
+	for (sig = 1; sig <= 64; sig++)
+		if (sig == SIGCHLD || (sigaction(sig, NULL, &sa) == 0 &&
+		    sa.sa_handler == SIG_IGN))
+			(void)sigaction(sig, &none, NULL);
+	(void)sigfillset(&set);
+	for (i = 0; i < sizeof(bugs) / sizeof(bugs[0]); i++)
+		(void)sigdelset(&set, bugs[i]);
+	if (sigprocmask(SIG_SETMASK, &set, NULL) < 0)
+		return -errno;
+	(void)sigemptyset(&set);
+	for (i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+		(void)sigaddset(&set, taken[i]);
+	sp->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return sp->signals < 0 ? -errno : 0;
+}
+
+/* The fewer descriptors otpd had, the sooner it would fail its services. */
+static int
+init_limits(struct spawner *sp)
+{
+	struct rlimit all;
+
+	if (getrlimit(RLIMIT_NOFILE, &sp->nofile) < 0)
+		return -errno;
+	all = sp->nofile;
+	all.rlim_cur = all.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &all);
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1L, 0L, 0L, 0L) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Where it is allowed, the kernel is asked to spare otpd. */
+static void
+init_oom_score(struct spawner *sp)
+{
+	static const char spared[] = "-900";
+	ssize_t n;
+	int fd;
+
+	fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	n = read(fd, sp->oom, sizeof(sp->oom) - 1);
+	sp->oom[n > 0 ? n : 0] = '\0';
+	if (write(fd, spared, sizeof(spared) - 1) < 0)
+		sp->oom[0] = '\0';
+	(void)close(fd);
+}
+
+static int
+init_loop(struct spawner *sp)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data = { .ptr = NULL } };
+
+	sp->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (sp->epoll < 0 ||
+	    epoll_ctl(sp->epoll, EPOLL_CTL_ADD, sp->signals, &ev) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Everything that can fail at the start, said once. */
+static int
+init(struct spawner *sp)
+{
+	int rc, err = STDERR_FILENO;
+
+	rc = init_limits(sp);
+	if (rc == 0)
+		rc = init_descriptors(sp);
+	if (rc == 0) {
+		err = sp->err;
+		rc = init_signals(sp);
+	}
+	if (rc == 0)
+		rc = init_loop(sp);
+	if (rc == 0)
+		rc = table_init(&sp->table);
+	if (rc == 0 && chdir("/") < 0)
+		rc = -errno;
+	if (rc < 0) {
+		say(err, "cannot start: ", strerror(-rc), NULL);
+		return rc;
+	}
+	init_oom_score(sp);
+	return runtime_open(sp);
+}
+
+static uint64_t
+sooner(uint64_t a, uint64_t b)
+{
+	return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+/* For epoll_wait: -1 when nothing but an event can need us. */
+static int
+timeout_ms(const struct spawner *sp)
+{
+	uint64_t now, at = sp->sweep.due_ns;
+
+	if (requests_left(sp) && !sp->untold.pong)
+		return 0;
+	if (sp->quit.phase == QUIT_NOT) {
+		at = sooner(at, sp->engine.restart_ns);
+		at = sooner(at, sp->logger.restart_ns);
+	} else {
+		at = sooner(at, sp->quit.deadline_ns);
+	}
+	if (at == 0)
+		return -1;
+	now = now_ns();
+	return at <= now ? 0 : (int)((at - now + MS - 1) / MS);
+}
+
+static void
+turn(struct spawner *sp)
+{
+	struct epoll_event ev[4];
+	bool signals = false, engine = false, logger = false;
+	uint64_t now;
+	int i, n;
+
+	n = epoll_wait(sp->epoll, ev, 4, timeout_ms(sp));
+	for (i = 0; i < n; i++) {
+		signals |= ev[i].data.ptr == NULL;
+		engine |= ev[i].data.ptr == &sp->engine;
+		logger |= ev[i].data.ptr == &sp->logger;
+	}
+	if (signals) {
+		reap_signals(sp);
+		tell_engine(sp);
+	}
+	requests_handle(sp, engine);
+	if (logger)
+		logger_readable(sp);
+	now = now_ns();
+	reap_sweep(sp, now);
+	programs_tick(sp, now);
+	if (sp->quit.phase != QUIT_NOT)
+		quit_tick(sp, now);
+	tell_engine(sp);
+	tell_logger(sp);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct spawner spawner;
+	struct spawner *sp = &spawner;
+	unsigned char code;
+	int rc;
+
+	sp->ready = -1;
+	sp->env = environ;
+	rc = options_parse(argc, argv, &sp->opt);
+	if (rc >= 0)
+		return rc;
+	if (sp->opt.check)
+		return program_check(sp);
+	if (sp->opt.background && (rc = go_background(sp)) >= 0)
+		return rc;
+	if (init(sp) < 0)
+		return 1;
+	programs_init(sp);
+	while (sp->quit.phase != QUIT_DONE)
+		turn(sp);
+	runtime_close(sp);
+	code = (unsigned char)sp->quit.code;
+	if (sp->ready >= 0 && write(sp->ready, &code, 1) < 0)
+		return 1;
+	return code;
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The engine and the logger.  They may die at any time, and no service is to
+ * notice: each is started again at once, and only one that keeps dying waits,
+ * a little longer each time.  Must never stop trying.
+ */
+#include "spawner/programs.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "spawner/channel.h"
+#include "spawner/quit.h"
+#include "spawner/say.h"
+#include "spawner/spawn.h"
+
+#define LOOP_WITHIN	(10000 * MS)	/* DEATHS_KEPT of them: it loops */
+#define DELAY_MIN	(100 * MS)
+#define DELAY_MAX	(5000 * MS)
+#define ARGS_MAX	12
+
+struct command {
+	char		path[PATH_MAX + 16];
+	const char	*argv[ARGS_MAX];
+};
+
+void
+programs_init(struct spawner *sp)
+{
+	uint64_t now = now_ns();
+
+	sp->engine.name = "engine";
+	sp->logger.name = "logger";
+	sp->engine.channel = sp->logger.channel = -1;
+	sp->logger.restart_ns = now;
+	sp->engine.restart_ns = now;
+}
+
+static void
+set_path(const struct spawner *sp, const char *program, struct command *out)
+{
+	size_t dir = strlen(sp->opt.libexec);
+
+	memcpy(out->path, sp->opt.libexec, dir);
+	memcpy(out->path + dir, program, strlen(program) + 1);
+}
+
+static void
+engine_command(const struct spawner *sp, struct command *out)
+{
+	const struct options *o = &sp->opt;
+	int n = 0;
+
+	set_path(sp, "/otp-engine", out);
+	out->argv[n++] = out->path;
+	if (o->check)
+		out->argv[n++] = "-n";
+	if (o->quiet)
+		out->argv[n++] = "-q";
+	if (o->verbose)
+		out->argv[n++] = "-v";
+	out->argv[n++] = "-c";
+	out->argv[n++] = o->config;
+	if (!o->check) {
+		out->argv[n++] = "-r";
+		out->argv[n++] = o->runtime;
+		out->argv[n++] = "-l";
+		out->argv[n++] = o->logs;
+	}
+	out->argv[n] = NULL;
+}
+
+static void
+logger_command(const struct spawner *sp, struct command *out)
+{
+	int n = 0;
+
+	set_path(sp, "/otp-logger", out);
+	out->argv[n++] = out->path;
+	out->argv[n++] = "-r";
+	out->argv[n++] = sp->opt.runtime;
+	out->argv[n++] = "-l";
+	out->argv[n++] = sp->opt.logs;
+	out->argv[n] = NULL;
+}
+
+/* Everything it is started with; channel is its end of the new pair. */
+static int
+stage(struct spawner *sp, const struct program *p, int channel, int *out_nfds)
+{
+	bool engine = p == &sp->engine;
+	int fds[SPAWN_FD_ENGINE_LAST + 1] = {
+		sp->null, sp->out, sp->err, channel,
+		sp->control[engine ? 0 : 1], sp->link[engine ? 0 : 1],
+		sp->notify, sp->snapshot[0], sp->snapshot[1]
+	};
+	int i, rc = 0;
+
+	*out_nfds = 1 + (engine ? SPAWN_FD_ENGINE_LAST : SPAWN_FD_LOGGER_LAST);
+	for (i = 0; i < *out_nfds && rc == 0; i++)
+		rc = spawn_stage(sp, i, fds[i]);
+	return rc;
+}
+
+static int
+execute(struct spawner *sp, struct program *p, int channel, struct report *out)
+{
+	struct command command;
+	struct job job = {
+		.argv = command.argv, .env = (const char *const *)sp->env,
+		.cwd = "", .uid = SPAWN_KEEP, .gid = SPAWN_KEEP,
+		.umask = SPAWN_KEEP
+	};
+	int rc;
+
+	if (p == &sp->engine)
+		engine_command(sp, &command);
+	else
+		logger_command(sp, &command);
+	*out = (struct report){ SPAWN_STEP_FDS, 0 };
+	rc = stage(sp, p, channel, &job.nfds);
+	if (rc == 0)
+		rc = spawn(sp, &job, &p->pid, out);
+	else
+		out->error = -rc;
+	spawn_unstage_high(sp, SPAWN_FD_ENGINE_LAST + 1);
+	return rc;
+}
+
+static int
+open_channel(struct spawner *sp, struct program *p, int *out_theirs)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data = { .ptr = p } };
+	int fds[2], rc;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	    0, fds) < 0)
+		return -errno;
+	if (epoll_ctl(sp->epoll, EPOLL_CTL_ADD, fds[0], &ev) < 0) {
+		rc = -errno;
+		(void)close(fds[0]);
+		(void)close(fds[1]);
+		return rc;
+	}
+	p->channel = fds[0];
+	p->events = EPOLLIN;
+	*out_theirs = fds[1];
+	return 0;
+}
+
+/* Reads as a sentence in any case: a step's name says what failed. */
+static void
+say_failed(struct spawner *sp, const struct program *p, const struct report *r)
+{
+	say(sp->err, "cannot start the ", p->name, " (",
+	    sp->opt.libexec, "/otp-", p->name, "): ",
+	    spawn_step_name((uint8_t)r->step), ": ", strerror(r->error), NULL);
+}
+
+/* Judges a death and decides when to try again. */
+static void
+schedule(struct program *p, uint64_t now)
+{
+	uint64_t oldest = p->deaths[DEATHS_KEPT - 2];
+
+	if (now - p->start_ns >= LOOP_WITHIN) {
+		memset(p->deaths, 0, sizeof(p->deaths));
+		p->delay_ns = 0;
+		p->crashed = 0;
+		oldest = 0;
+	}
+	memmove(p->deaths + 1, p->deaths,
+	    sizeof(p->deaths) - sizeof(p->deaths[0]));
+	p->deaths[0] = now;
+	p->crashed++;
+	if (p->delay_ns > 0)
+		p->delay_ns *= 2;
+	else if (oldest != 0 && now - oldest <= LOOP_WITHIN)
+		p->delay_ns = DELAY_MIN;
+	if (p->delay_ns > DELAY_MAX)
+		p->delay_ns = DELAY_MAX;
+	p->restart_ns = now + p->delay_ns;
+}
+
+static void
+program_start(struct spawner *sp, struct program *p, uint64_t now)
+{
+	struct report report = { SPAWN_STEP_FDS, 0 };
+	int theirs = -1, rc;
+
+	p->restart_ns = 0;
+	p->start_ns = now;
+	rc = open_channel(sp, p, &theirs);
+	if (rc < 0) {
+		report.error = -rc;
+	} else {
+		rc = execute(sp, p, theirs, &report);
+		(void)close(theirs);
+	}
+	if (rc < 0) {
+		channel_close(p);
+		p->pid = 0;
+		say_failed(sp, p, &report);
+		schedule(p, now);
+		if (sp->engine.started == 0)
+			quit_begin(sp, 1);
+		else if (p->delay_ns == 0)
+			p->restart_ns = now + DELAY_MIN;
+		return;
+	}
+	p->started++;
+	if (p == &sp->logger) {
+		held_tell_all(&sp->held);
+		sp->untold.logger = true;
+	}
+}
+
+void
+programs_tick(struct spawner *sp, uint64_t now)
+{
+	if (sp->quit.phase != QUIT_NOT)
+		return;
+	if (sp->logger.restart_ns != 0 && now >= sp->logger.restart_ns)
+		program_start(sp, &sp->logger, now);
+	if (sp->engine.restart_ns != 0 && now >= sp->engine.restart_ns)
+		program_start(sp, &sp->engine, now);
+}
+
+static void
+say_died(struct spawner *sp, const struct program *p, int status)
+{
+	char number[SAY_NUMBER], delay[SAY_NUMBER];
+	bool killed = WIFSIGNALED(status);
+	long n = killed ? WTERMSIG(status) : WEXITSTATUS(status);
+
+	say(sp->err, "the ", p->name, killed ? " was killed by signal " :
+	    " exited with code ", say_number(n, number), "; starting it again ",
+	    p->delay_ns == 0 ? "at once" : "in ",
+	    p->delay_ns == 0 ? "" : say_number((long)(p->delay_ns / MS), delay),
+	    p->delay_ns == 0 ? "" : " ms", NULL);
+}
+
+void
+program_died(struct spawner *sp, struct program *p, int status)
+{
+	bool hello = sp->untold.hello;
+
+	p->pid = 0;
+	if (p == &sp->engine) {
+		requests_drain(sp);
+		sp->untold = (struct untold){ .hello = false };
+	}
+	channel_close(p);
+	if (sp->quit.phase != QUIT_NOT)
+		return;
+	if (p == &sp->engine && !hello && WIFEXITED(status) &&
+	    sp->table.alive == 0) {
+		quit_begin(sp, WEXITSTATUS(status));
+		return;
+	}
+	schedule(p, now_ns());
+	say_died(sp, p, status);
+}
+
+void
+program_said_hello(struct spawner *sp)
+{
+	char zero = 0;
+
+	if (sp->ready < 0)
+		return;
+	if (write(sp->ready, &zero, 1) < 0)
+		say(sp->err, "the parent does not wait any more", NULL);
+	(void)close(sp->ready);
+	sp->ready = -1;
+}
+
+int
+program_check(struct spawner *sp)
+{
+	struct command command;
+
+	engine_command(sp, &command);
+	(void)execve(command.path, (char *const *)(uintptr_t)command.argv,
+	    sp->env);
+	say(STDERR_FILENO, "cannot run ", command.path, ": ", strerror(errno),
+	    NULL);
+	return 1;
+}

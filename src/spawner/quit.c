@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Leaving.  The engine has stopped the tree; what still runs, orphans of
+ * services included, is killed, then the logger writes what it has.  Every
+ * step waits for deaths, and for a bounded time.
+ */
+#include "spawner/quit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "spawner/channel.h"
+
+#define PATIENCE	(3000 * MS)	/* with children, then the logger */
+#define PATIENCE_ENGINE	(1000 * MS)	/* it has only to exit */
+
+void
+quit_begin(struct spawner *sp, int code)
+{
+	uint32_t i;
+
+	if (sp->quit.phase != QUIT_NOT)
+		return;
+	sp->quit.phase = QUIT_KILL;
+	sp->quit.code = code;
+	sp->quit.deadline_ns = now_ns() + PATIENCE;
+	for (i = 1; i < sp->table.high; i++)
+		if (sp->table.slots[i].state == SPAWN_ALIVE)
+			(void)kill(-sp->table.slots[i].pid, SIGKILL);
+}
+
+/*
+ * Kills every child of ours but the engine and the logger, orphans that we
+ * inherited too; true when there was one.  The kernel's list cannot name
+ * anybody else, since nobody but us reaps them.
+ */
+static bool
+kill_children(const struct spawner *sp)
+{
+	char buf[1024];
+	ssize_t i, n;
+	int fd, pid = 0;
+	bool any = false;
+
+	fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return sp->table.alive > 0;
+	while ((n = read(fd, buf, sizeof(buf))) > 0) {
+		for (i = 0; i < n; i++) {
+			if (buf[i] >= '0' && buf[i] <= '9') {
+				pid = pid * 10 + (buf[i] - '0');
+				continue;
+			}
+			if (pid > 1 && pid != sp->engine.pid &&
+			    pid != sp->logger.pid) {
+				(void)kill(pid, SIGKILL);
+				any = true;
+			}
+			pid = 0;
+		}
+	}
+	(void)close(fd);
+	return any;
+}
+
+void
+quit_tick(struct spawner *sp, uint64_t now)
+{
+	struct quitting *q = &sp->quit;
+
+	if (q->phase == QUIT_KILL) {
+		if (kill_children(sp) && now < q->deadline_ns)
+			return;
+		q->phase = QUIT_FINISH;
+		q->finish = true;
+		q->deadline_ns = now + PATIENCE;
+	}
+	if (q->phase == QUIT_FINISH) {
+		if (sp->logger.pid != 0 && now < q->deadline_ns)
+			return;
+		if (sp->logger.pid != 0)
+			(void)kill(sp->logger.pid, SIGKILL);
+		channel_close(&sp->engine);
+		q->phase = QUIT_ENGINE;
+		q->deadline_ns = now + PATIENCE_ENGINE;
+	}
+	if (q->phase == QUIT_ENGINE) {
+		if (sp->engine.pid != 0 && now < q->deadline_ns)
+			return;
+		if (sp->engine.pid != 0)
+			(void)kill(sp->engine.pid, SIGKILL);
+		q->phase = QUIT_DONE;
+	}
+}

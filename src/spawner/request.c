@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the engine asks for.  A message is worked off in order, with a budget
+ * of starts a turn so that deaths are not kept waiting; the next one is read
+ * when it is done.  An engine that says what makes no sense is killed: a new
+ * one starts from what is true.
+ */
+#include "spawner/channel.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "spawner/programs.h"
+#include "spawner/quit.h"
+#include "spawner/reap.h"
+#include "spawner/say.h"
+#include "spawner/spawn.h"
+
+#define STARTS_TURN	32
+
+bool
+requests_left(const struct spawner *sp)
+{
+	return sp->in.at < sp->in.len;
+}
+
+/* The body of a record, when it has all n bytes of it. */
+static const void *
+body(const struct spawn_header *h, size_t n)
+{
+	return h->len >= sizeof(*h) + n ? h + 1 : NULL;
+}
+
+static void
+on_signal(struct spawner *sp, const struct spawn_header *h)
+{
+	const struct spawn_signal *s = body(h, sizeof(*s));
+	struct child *c = table_by_inc(&sp->table, h->inc);
+	int to;
+
+	if (s == NULL || c == NULL || c->state != SPAWN_ALIVE ||
+	    s->sig <= 0 || s->sig > 64)
+		return;
+	to = s->group != 0 ? -c->pid : c->pid;
+	(void)kill(to, s->sig);
+	if (s->sig == SIGTERM)
+		(void)kill(to, SIGCONT);
+}
+
+static void
+on_ack(struct spawner *sp, const struct spawn_header *h)
+{
+	struct child *c = table_by_inc(&sp->table, h->inc);
+
+	if (c != NULL && c->state != SPAWN_ALIVE)
+		table_forget(&sp->table, c);
+}
+
+static void
+on_hold(struct spawner *sp, const struct spawn_header *h)
+{
+	if (sp->in.fd < 0)
+		return;
+	if (held_put(&sp->held, h->inc, HELD_KEPT, sp->in.fd) == 0)
+		sp->in.fd = -1;
+}
+
+static void
+on_heard(struct spawner *sp, const struct spawn_header *h)
+{
+	const struct spawn_asked *a = body(h, sizeof(*a));
+
+	if (a != NULL)
+		sp->asked &= ~a->mask;
+}
+
+static void
+on_hello(struct spawner *sp)
+{
+	program_said_hello(sp);
+	tell_engine_all(sp);
+}
+
+static void
+on_ping(struct spawner *sp, const struct spawn_header *h)
+{
+	reap_all(sp);
+	sp->untold.pong = true;
+	sp->untold.pong_inc = h->inc;
+}
+
+static void
+on_quit(struct spawner *sp, const struct spawn_header *h)
+{
+	const struct spawn_quit *q = body(h, sizeof(*q));
+
+	quit_begin(sp, q != NULL ? q->code : 0);
+}
+
+static void
+handle(struct spawner *sp, const struct spawn_header *h)
+{
+	switch (h->type) {
+	case SPAWN_HELLO:	on_hello(sp); break;
+	case SPAWN_START:	spawn_order(sp, h); break;
+	case SPAWN_SIGNAL:	on_signal(sp, h); break;
+	case SPAWN_ACK:		on_ack(sp, h); break;
+	case SPAWN_HOLD:	on_hold(sp, h); break;
+	case SPAWN_RELEASE:
+		spawn_unstage_key(sp, h->inc);
+		held_release(&sp->held, h->inc);
+		break;
+	case SPAWN_HEARD:	on_heard(sp, h); break;
+	case SPAWN_PING:	on_ping(sp, h); break;
+	case SPAWN_QUIT:	on_quit(sp, h); break;
+	default:		break;	/* of a later version */
+	}
+}
+
+/* The descriptor that came with a message, and no other; -1. */
+static int
+passed_fd(struct msghdr *m)
+{
+	struct cmsghdr *c = CMSG_FIRSTHDR(m);
+	int fd;
+
+	if (c == NULL || c->cmsg_level != SOL_SOCKET ||
+	    c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(fd)))
+		return -1;
+	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
+}
+
+static void
+drop_fd(struct inbox *in)
+{
+	if (in->fd >= 0)
+		(void)close(in->fd);
+	in->fd = -1;
+}
+
+/* The next message.  False when there is none; -EPIPE in *out_rc at the end,
+ * which a message of no bytes looks like. */
+static bool
+receive(struct spawner *sp, int *out_rc)
+{
+	union {
+		char		buf[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr	align;
+	} control;
+	struct inbox *in = &sp->in;
+	struct iovec iov = { in->data, sizeof(in->data) };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
+	    .msg_control = control.buf,
+	    .msg_controllen = CMSG_LEN(sizeof(int)) };
+	ssize_t n;
+
+	*out_rc = 0;
+	n = recvmsg(sp->engine.channel, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (n <= 0) {
+		if (n == 0 || errno == ECONNRESET)
+			*out_rc = -EPIPE;
+		return false;
+	}
+	in->fd = passed_fd(&m);
+	in->at = 0;
+	in->len = (uint32_t)n;
+	if ((m.msg_flags & MSG_TRUNC) == 0)
+		return true;
+	in->len = 0;
+	drop_fd(in);
+	*out_rc = -EBADMSG;
+	return false;
+}
+
+static void
+give_up_engine(struct spawner *sp, const char *why)
+{
+	if (why != NULL)
+		say(sp->err, "the engine ", why, NULL);
+	channel_close(&sp->engine);
+	if (sp->engine.pid > 0)
+		(void)kill(sp->engine.pid, SIGKILL);
+}
+
+/* Works off what is in the inbox; false when the engine makes no sense. */
+static bool
+work_off(struct spawner *sp, bool starts)
+{
+	struct inbox *in = &sp->in;
+	const struct spawn_header *h;
+	int budget = STARTS_TURN;
+
+	while (in->at < in->len && !sp->untold.pong && budget > 0) {
+		const char *at = (const char *)in->data + in->at;
+
+		if (spawn_next(at, in->len - in->at, &h) < 0) {
+			in->at = in->len;
+			drop_fd(in);
+			return false;
+		}
+		if (h->type == SPAWN_START)
+			budget--;
+		if (starts || h->type != SPAWN_START)
+			handle(sp, h);
+		in->at += (uint32_t)spawn_padded(h->len);
+	}
+	if (in->at >= in->len)
+		drop_fd(in);
+	return true;
+}
+
+void
+requests_handle(struct spawner *sp, bool readable)
+{
+	int rc = 0;
+
+	if (sp->engine.channel < 0 || sp->untold.pong)
+		return;
+	if (!requests_left(sp) && (!readable || !receive(sp, &rc))) {
+		if (rc < 0)
+			give_up_engine(sp, rc == -EPIPE ? NULL :
+			    "sent a message that is too long");
+		return;
+	}
+	if (!work_off(sp, true))
+		give_up_engine(sp, "sent a message that makes no sense");
+}
+
+void
+requests_drain(struct spawner *sp)
+{
+	int rc;
+
+	if (sp->engine.channel < 0)
+		return;
+	sp->untold.pong = false;
+	while (requests_left(sp) || receive(sp, &rc)) {
+		(void)work_off(sp, false);
+		sp->untold.pong = false;
+	}
+}
+
+void
+logger_readable(struct spawner *sp)
+{
+	char byte;
+	ssize_t n;
+
+	if (sp->logger.channel < 0)
+		return;
+	n = recv(sp->logger.channel, &byte, sizeof(byte), MSG_DONTWAIT);
+	if (n != 0 && !(n < 0 && errno == ECONNRESET))
+		return;
+	channel_close(&sp->logger);
+	if (sp->logger.pid > 0)
+		(void)kill(sp->logger.pid, SIGKILL);
+}

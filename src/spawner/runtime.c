@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The runtime directory.  It is opened once and all is done below it by
+ * descriptor, but for bind(2), which knows only paths: hence the directory
+ * must be ours and closed to the writing of others.
+ */
+#include "spawner/runtime.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "spawner/say.h"
+
+#define NOEXEC_SEAL	8U	/* MFD_NOEXEC_SEAL, which old headers lack */
+
+/* Below the directory; the order of enum place. */
+static const char *const places[] = {
+	"/names/otpd", "/names/otp-logger", "/notify"
+};
+enum place { PLACE_ENGINE, PLACE_LOGGER, PLACE_NOTIFY, NPLACES };
+_Static_assert(sizeof(places) / sizeof(places[0]) == NPLACES, "places");
+
+int
+runtime_memfd(const char *name)
+{
+	int fd;
+
+	fd = memfd_create(name, MFD_CLOEXEC | NOEXEC_SEAL);
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create(name, MFD_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static int
+complain(const struct spawner *sp, const char *what, const char *where,
+    int error)
+{
+	say(sp->err, "cannot ", what, " ", where, ": ", strerror(error), NULL);
+	return -error;
+}
+
+/* A directory of our own below dir (or anywhere), or -errno, having said so. */
+static int
+own_directory(const struct spawner *sp, int dir, const char *path, mode_t mode)
+{
+	struct stat st;
+	int fd;
+
+	if (mkdirat(dir, path, mode) < 0 && errno != EEXIST)
+		return complain(sp, "make the directory", path, errno);
+	fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return complain(sp, "open the directory", path, errno);
+	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+	    (st.st_mode & 022) == 0 &&
+	    ((st.st_mode & mode) == mode || fchmod(fd, st.st_mode | mode) == 0))
+		return fd;
+	(void)close(fd);
+	say(sp->err, path, " belongs to, or can be written by, somebody else",
+	    NULL);
+	return -EPERM;
+}
+
+/* Held until otpd ends, however it does.  The pid in it is only for people. */
+static int
+take_lock(struct spawner *sp)
+{
+	char pid[SAY_NUMBER], number[SAY_NUMBER];
+	const char *digits = say_number(getpid(), number);
+	ssize_t n;
+
+	sp->lock = openat(sp->dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW |
+	    O_CLOEXEC, 0600);
+	if (sp->lock < 0)
+		return complain(sp, "open the lock in", sp->opt.runtime, errno);
+	if (flock(sp->lock, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK)
+			return complain(sp, "lock", sp->opt.runtime, errno);
+		n = read(sp->lock, pid, sizeof(pid) - 1);
+		pid[n > 0 ? n : 0] = '\0';
+		pid[strspn(pid, "0123456789")] = '\0';
+		say(sp->err, "already running as pid ", pid, " on ",
+		    sp->opt.runtime, NULL);
+		return -EEXIST;
+	}
+	if (ftruncate(sp->lock, 0) < 0 ||
+	    write(sp->lock, digits, strlen(digits)) < 0)
+		return complain(sp, "write the lock in", sp->opt.runtime, errno);
+	return 0;
+}
+
+/* The address of a place; -ENAMETOOLONG. */
+static int
+address(const struct spawner *sp, enum place place, struct sockaddr_un *out)
+{
+	size_t dir = strlen(sp->opt.runtime), name = strlen(places[place]);
+
+	memset(out, 0, sizeof(*out));
+	out->sun_family = AF_UNIX;
+	if (dir + name >= sizeof(out->sun_path))
+		return -ENAMETOOLONG;
+	memcpy(out->sun_path, sp->opt.runtime, dir);
+	memcpy(out->sun_path + dir, places[place], name + 1);
+	return 0;
+}
+
+/* A bound socket, or -errno, having said so. */
+static int
+bound_socket(struct spawner *sp, enum place place, int type, mode_t mask)
+{
+	struct sockaddr_un sa;
+	mode_t old;
+	int fd, rc;
+
+	rc = address(sp, place, &sa);
+	if (rc < 0)
+		return complain(sp, "make sockets in", sp->opt.runtime, -rc);
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return complain(sp, "make", sa.sun_path, errno);
+	if (unlink(sa.sun_path) < 0 && errno != ENOENT)
+		goto fail;
+	old = umask(mask);
+	rc = bind(fd, (struct sockaddr *)&sa, sizeof(sa));
+	(void)umask(old);
+	if (rc < 0)
+		goto fail;
+	return fd;
+fail:
+	rc = complain(sp, "make", sa.sun_path, errno);
+	(void)close(fd);
+	return rc;
+}
+
+static int
+listening_socket(struct spawner *sp, enum place place)
+{
+	int fd;
+
+	fd = bound_socket(sp, place, SOCK_STREAM, 0177);
+	if (fd >= 0 && listen(fd, SOMAXCONN) < 0) {
+		(void)close(fd);
+		return complain(sp, "listen on", places[place], errno);
+	}
+	return fd;
+}
+
+/* Services of every user may write to it: what they say is judged by the
+ * sender's pid, which the kernel adds. */
+static int
+notify_socket(struct spawner *sp)
+{
+	int on = 1, fd;
+
+	fd = bound_socket(sp, PLACE_NOTIFY, SOCK_DGRAM, 0111);
+	if (fd >= 0 &&
+	    setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0) {
+		(void)close(fd);
+		return complain(sp, "make", places[PLACE_NOTIFY], errno);
+	}
+	return fd;
+}
+
+static int
+make_sockets(struct spawner *sp)
+{
+	sp->control[0] = listening_socket(sp, PLACE_ENGINE);
+	if (sp->control[0] < 0)
+		return sp->control[0];
+	sp->control[1] = listening_socket(sp, PLACE_LOGGER);
+	if (sp->control[1] < 0)
+		return sp->control[1];
+	sp->notify = notify_socket(sp);
+	if (sp->notify < 0)
+		return sp->notify;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	    0, sp->link) < 0)
+		return complain(sp, "make", "the link to the logger", errno);
+	return 0;
+}
+
+static int
+make_memfds(struct spawner *sp)
+{
+	static const char *const names[] = { "otpd-snapshot0",
+	    "otpd-snapshot1" };
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		sp->snapshot[i] = runtime_memfd(names[i]);
+		if (sp->snapshot[i] < 0)
+			return complain(sp, "make", names[i],
+			    -sp->snapshot[i]);
+	}
+	return 0;
+}
+
+int
+runtime_open(struct spawner *sp)
+{
+	/* Services run by root as somebody else must get through to notify;
+	 * they cannot look around, and names/ is closed to them. */
+	mode_t mode = geteuid() == 0 ? 0711 : 0700;
+	int rc;
+
+	sp->dir = own_directory(sp, AT_FDCWD, sp->opt.runtime, mode);
+	if (sp->dir < 0)
+		return sp->dir;
+	rc = take_lock(sp);
+	if (rc < 0)
+		return rc;
+	sp->names = own_directory(sp, sp->dir, "names", 0700);
+	if (sp->names < 0)
+		return sp->names;
+	rc = make_sockets(sp);
+	return rc < 0 ? rc : make_memfds(sp);
+}
+
+void
+runtime_close(struct spawner *sp)
+{
+	int i;
+
+	for (i = 0; i < NPLACES; i++)
+		(void)unlinkat(sp->dir, places[i] + 1, 0);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Messages for people, written with one write(2) each.  Must never block the
+ * spawner for long nor fail it: what cannot be written is lost.
+ */
+#include "spawner/say.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINE_MAX_LEN	1024
+
+static size_t
+append(char *line, size_t at, const char *part)
+{
+	size_t n = strlen(part);
+
+	if (n > LINE_MAX_LEN - 1 - at)
+		n = LINE_MAX_LEN - 1 - at;
+	memcpy(line + at, part, n);
+	return at + n;
+}
+
+void
+say(int fd, const char *part, ...)
+{
+	char line[LINE_MAX_LEN];
+	size_t len;
+	va_list ap;
+
+	len = append(line, 0, "otpd: ");
+	va_start(ap, part);
+	for (; part != NULL; part = va_arg(ap, const char *))
+		len = append(line, len, part);
+	va_end(ap);
+	line[len++] = '\n';
+	if (write(fd, line, len) < 0)
+		return;
+}
+
+const char *
+say_number(long n, char *buf)
+{
+	bool negative = n < 0;
+	char *p = buf + SAY_NUMBER;
+
+	*--p = '\0';
+	do {
+		*--p = (char)('0' + (negative ? -(n % 10) : n % 10));
+		n /= 10;
+	} while (n != 0);
+	if (negative)
+		*--p = '-';
+	return p;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Everything that otpd knows, in one place of fixed size.  It holds no policy:
+ * which child is to run is the engine's business.
+ */
+#ifndef OTPD_SPAWNER_STATE_H
+#define OTPD_SPAWNER_STATE_H
+
+#include <limits.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/resource.h>
+
+#include "spawner/held.h"
+#include "spawner/table.h"
+#include "wire/spawn_request.h"
+
+#define MS		1000000ULL	/* in ns */
+#define LOW_FDS		16	/* descriptors below are for staging only */
+#define DEATHS_KEPT	6	/* of the engine's or the logger's, to judge
+				 * whether it loops */
+
+struct options {
+	bool	check, background, quiet, verbose;
+	char	config[PATH_MAX], runtime[PATH_MAX], logs[PATH_MAX];
+	char	libexec[PATH_MAX];
+};
+
+/* The engine or the logger. */
+struct program {
+	const char	*name;
+	int		 pid;		/* 0: none runs */
+	int		 channel;	/* ours of the pair; -1: none */
+	uint32_t	 events;	/* what epoll watches channel for */
+	bool		 full;		/* the channel took no more */
+	uint32_t	 started;	/* ever */
+	uint32_t	 crashed;	/* in a row */
+	uint64_t	 start_ns;
+	uint64_t	 restart_ns;	/* when to start it; 0: not to */
+	uint64_t	 delay_ns;
+	uint64_t	 deaths[DEATHS_KEPT];	/* ns, newest first */
+};
+
+/* What this engine has not been told yet. */
+struct untold {
+	bool		hello;		/* it has said HELLO */
+	bool		welcome, listed, logger, asked, pong;
+	uint32_t	held;		/* next slot of held to list; 0: done */
+	uint64_t	pong_inc;
+};
+
+/* The message from the engine that is being worked off. */
+struct inbox {
+	uint64_t	data[SPAWN_MSG_MAX / sizeof(uint64_t)];
+	uint32_t	len, at;	/* bytes; at == len: none */
+	int		fd;		/* that came with it; -1 */
+};
+
+/* Looking for deaths whose SIGCHLD was merged with another. */
+struct sweep {
+	uint64_t	due_ns;		/* 0: nothing to look for */
+	uint64_t	rest_ns;	/* no pass begins before */
+	uint32_t	left;		/* slots still to look at in this pass */
+	uint32_t	cursor;
+	uint32_t	found;		/* in this pass */
+	bool		wanted;		/* another pass is to begin */
+	bool		strangers;	/* then also those that are in no slot */
+};
+
+enum quit_phase {
+	QUIT_NOT, QUIT_KILL, QUIT_FINISH, QUIT_ENGINE, QUIT_DONE
+};
+
+struct quitting {
+	enum quit_phase	phase;
+	int		code;
+	uint64_t	deadline_ns;
+	bool		finish;		/* the logger is to be told */
+};
+
+struct spawner {
+	struct options	opt;
+	int		null, out, err;	/* /dev/null; otpd's own 1 and 2 */
+	int		epoll, signals;
+	int		dir, names, lock;	/* of the runtime directory */
+	int		control[2];	/* listening: engine's, logger's */
+	int		notify;
+	int		link[2];	/* the engine's end, the logger's end */
+	int		snapshot[2];
+	int		ready;		/* the parent of -b waits on it; -1 */
+	char *const	*env;
+	struct rlimit	nofile;		/* as it was at start */
+	char		oom[16];	/* the score to give children back; ""
+				 * when it was not changed */
+	bool		share_files;	/* the kernel can unshare a range */
+	int		staged[LOW_FDS];	/* which descriptor it copies */
+	uint64_t	staged_key[LOW_FDS];	/* or which log pipe it is */
+	struct program	engine, logger;
+	struct untold	untold;
+	struct inbox	in;
+	struct sweep	sweep;
+	struct quitting	quit;
+	uint32_t	asked;		/* 1 << signal, not yet heard */
+	uint32_t	reaped_strangers;
+	struct table	table;
+	struct held_table held;
+};
+
+uint64_t now_ns(void);		/* CLOCK_MONOTONIC */
+
+#endif /* OTPD_SPAWNER_STATE_H */

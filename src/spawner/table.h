@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The children: a fixed number of slots, touched as they are used.  Every
+ * operation takes constant time.  Index 0 means none.
+ */
+#ifndef OTPD_SPAWNER_TABLE_H
+#define OTPD_SPAWNER_TABLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define TABLE_SLOTS	32768		/* records; a power of two */
+#define TABLE_RESERVE	1024		/* of them only for refusals */
+
+struct child {
+	uint64_t	inc;
+	uint64_t	start_ns, end_ns;
+	int32_t		pid;		/* also after its end */
+	int32_t		code;		/* EXITED: status; FAILED: errno */
+	uint32_t	pid_next, inc_next;	/* of the same bucket */
+	uint32_t	dirty_prev, dirty_next;
+	uint8_t		state, step;	/* enum spawn_state, spawn_step */
+	bool		dirty;		/* the engine is yet to be told */
+};
+
+struct table {
+	struct child	*slots;		/* shared mapping of the memfd; slot 0
+					 * is the report of a spawn */
+	int		 memfd;
+	uint32_t	 backed;	/* slots that have memory */
+	uint32_t	 high;		/* slots ever used, slot 0 included */
+	uint32_t	 free;		/* chain through inc_next */
+	uint32_t	 used, alive;
+	uint32_t	 dirty_head, dirty_tail;
+	uint32_t	 by_pid[TABLE_SLOTS], by_inc[TABLE_SLOTS];
+};
+
+int	table_init(struct table *t);
+struct child *table_by_pid(struct table *t, int pid);	/* alive ones only */
+struct child *table_by_inc(struct table *t, uint64_t inc);
+/* A new record without state.  -ENOSPC: the table is full. */
+int	table_add(struct table *t, uint64_t inc, struct child **out);
+void	table_alive(struct table *t, struct child *c, int pid, uint64_t now_ns);
+void	table_failed(struct table *t, struct child *c, uint8_t step, int error);
+void	table_ended(struct table *t, struct child *c, int status,
+	    uint64_t now_ns);
+void	table_forget(struct table *t, struct child *c);
+/* It must be told (again), or has been. */
+void	table_dirty(struct table *t, struct child *c);
+void	table_clean(struct table *t, struct child *c);
+
+#endif /* OTPD_SPAWNER_TABLE_H */
