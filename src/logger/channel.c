@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the spawner and the engine tell.  They are two and know nothing of each
+ * other's order: the end of a stream (its pipe was released, its settings were
+ * forgotten) is acted upon at the end of a turn, when everything that either
+ * of them had said before has been heard.  Both tell it all again to a new
+ * logger, so everything here may be said twice.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "logger/logger.h"
+#include "wire/spawn_request.h"
+
+#define MESSAGES_PER_TURN	64
+
+union record {			/* aligned as records want to be */
+	uint64_t	align;
+	char		bytes[SPAWN_MSG_MAX];
+};
+
+/* A stream's end: its pipe, or its settings too. */
+static void
+close_soon(struct logger *lg, uint64_t key)
+{
+	if (lg->nclosing == lg->closing_size) {
+		lg->closing_size = lg->closing_size * 2 + 16;
+		lg->closing = xrealloc(lg->closing,
+		    lg->closing_size * sizeof(lg->closing[0]));
+	}
+	lg->closing[lg->nclosing++] = key;
+}
+
+static void
+forget(struct logger *lg, uint64_t key)
+{
+	struct stream *s = stream_find(lg, key);
+
+	if (s == NULL)
+		return;
+	s->flags |= STREAM_FORGOTTEN;
+	close_soon(lg, key);
+}
+
+static void
+drop_pipe(struct logger *lg, uint64_t key)
+{
+	struct stream *s = stream_find(lg, key);
+
+	if (s == NULL)
+		return;
+	s->flags |= STREAM_DROPPED;
+	close_soon(lg, key);
+}
+
+static void
+settle(struct logger *lg, const struct spawn_header *h)
+{
+	const char *body = (const char *)(h + 1);
+	size_t len = h->len - sizeof(*h);
+	struct log_stream set;
+
+	if (len <= sizeof(set) ||
+	    memchr(body + sizeof(set), '\0', len - sizeof(set)) == NULL) {
+		say("a stream's settings make no sense");
+		return;
+	}
+	memcpy(&set, body, sizeof(set));
+	stream_settle(lg, h->inc, &set, body + sizeof(set));
+}
+
+/* fd is -1 or taken over. */
+static void
+handle_record(struct logger *lg, const struct spawn_header *h, int *fd)
+{
+	switch (h->type) {
+	case SPAWN_HELD:
+		if (*fd != -1)
+			stream_pipe(lg, h->inc, *fd);
+		*fd = -1;
+		break;
+	case SPAWN_DROPPED:
+		drop_pipe(lg, h->inc);
+		break;
+	case SPAWN_FINISH:
+		lg->finish = true;
+		break;
+	case LOG_STREAM:
+		settle(lg, h);
+		break;
+	case LOG_FORGET:
+		forget(lg, h->inc);
+		break;
+	default:		/* of another version */
+		break;
+	}
+}
+
+static int
+passed_fd(struct msghdr *msg)
+{
+	struct cmsghdr *c;
+	int fd = -1;
+
+	for (c = CMSG_FIRSTHDR(msg); c != NULL; c = CMSG_NXTHDR(msg, c))
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+		    c->cmsg_len == CMSG_LEN(sizeof(int)))
+			memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
+}
+
+/*
+ * One message: 1, 0 when there is none now, -ENOTCONN at the end.  A pipe that
+ * finds no descriptor free would be lost: better to die, and be told it again.
+ */
+static int
+receive(struct logger *lg, int sock, union record *buf, size_t *out_len,
+    int *out_fd)
+{
+	union {
+		struct cmsghdr	align;
+		char		bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = { buf->bytes, sizeof(buf->bytes) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+	    .msg_control = control.bytes,	/* of one, not of two */
+	    .msg_controllen = CMSG_LEN(sizeof(int)) };
+	ssize_t n;
+
+	sink_make_room(lg);
+	do
+		n = recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (n == -1 && errno == EINTR);
+	if (n == -1)
+		return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -ENOTCONN;
+	if (n == 0)
+		return -ENOTCONN;
+	if (msg.msg_flags & MSG_CTRUNC)
+		say_fatal("a pipe was lost", -EMFILE);
+	*out_fd = passed_fd(&msg);
+	*out_len = (size_t)n;
+	return 1;
+}
+
+/* Up to max messages: how many, or -ENOTCONN. */
+static int
+hear(struct logger *lg, int sock, int max)
+{
+	static union record buf;
+	const struct spawn_header *h;
+	size_t len, at;
+	int fd, i, rc;
+
+	for (i = 0; i < max; i++) {
+		rc = receive(lg, sock, &buf, &len, &fd);
+		if (rc <= 0)
+			return rc < 0 ? rc : i;
+		for (at = 0; at < len; at += spawn_padded(h->len)) {
+			if (spawn_next(buf.bytes + at, len - at, &h) < 0)
+				break;
+			handle_record(lg, h, &fd);
+		}
+		if (fd != -1)
+			(void)close(fd);
+	}
+	return i;
+}
+
+static void
+on_channel(void *arg, uint32_t events)
+{
+	struct logger *lg = arg;
+
+	(void)events;
+	if (hear(lg, SPAWN_FD_CHANNEL, MESSAGES_PER_TURN) < 0)
+		lg->finish = true;
+}
+
+static void
+on_link(void *arg, uint32_t events)
+{
+	struct logger *lg = arg;
+
+	(void)events;
+	if (hear(lg, SPAWN_FD_LINK, MESSAGES_PER_TURN) < 0) {
+		loop_remove(lg->loop, lg->link);
+		lg->link = 0;
+	}
+}
+
+static void
+hear_all(struct logger *lg)
+{
+	if (hear(lg, SPAWN_FD_CHANNEL, INT32_MAX) < 0)
+		lg->finish = true;
+	if (lg->link != 0)
+		(void)hear(lg, SPAWN_FD_LINK, INT32_MAX);
+}
+
+static void
+close_streams(struct logger *lg)
+{
+	struct stream *s;
+	size_t i;
+
+	for (i = 0; i < lg->nclosing; i++) {
+		s = stream_find(lg, lg->closing[i]);
+		if (s == NULL)
+			continue;
+		if (s->flags & STREAM_FORGOTTEN) {
+			stream_free(s);
+			continue;
+		}
+		if (s->flags & STREAM_DROPPED)
+			stream_close_pipe(s);
+		s->flags &= ~(unsigned)STREAM_DROPPED;
+		if ((s->flags & STREAM_SETTLED) == 0)
+			stream_free(s);
+	}
+	lg->nclosing = 0;
+}
+
+void
+channel_turn(struct logger *lg)
+{
+	if (lg->nclosing > 0) {
+		hear_all(lg);
+		close_streams(lg);
+	}
+	if (lg->finish)
+		loop_stop(lg->loop);
+}
+
+void
+channel_finish(struct logger *lg)
+{
+	struct stream *s, *next;
+	size_t i, unknown = 0;
+
+	hear_all(lg);
+	close_streams(lg);
+	for (i = 0; i < lg->nbuckets; i++)
+		for (s = lg->by_key[i]; s != NULL; s = next) {
+			next = s->key_next;
+			if ((s->flags & STREAM_SETTLED) == 0)
+				unknown++;
+			stream_free(s);
+		}
+	if (unknown > 0)
+		say("%zu logs were never named", unknown);
+}
+
+void
+channel_start(struct logger *lg)
+{
+	uint64_t channel;
+	int rc;
+
+	rc = loop_add(lg->loop, SPAWN_FD_CHANNEL, EPOLLIN, on_channel, lg,
+	    &channel);
+	if (rc == 0)
+		rc = loop_add(lg->loop, SPAWN_FD_LINK, EPOLLIN, on_link, lg,
+		    &lg->link);
+	if (rc < 0)
+		say_fatal("epoll", rc);
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the rooms of otp-logger share.  A stream is a service's log: a pipe
+ * that the spawner hands over and settings that the engine tells, joined by
+ * the log key in either order.  stream.c joins and reads them, stamp.c marks
+ * lines with the time, sink.c writes and rotates and bears a full disk,
+ * follow.c serves readers from the files, control.c their requests.
+ */
+#ifndef OTPD_LOGGER_LOGGER_H
+#define OTPD_LOGGER_LOGGER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "libotp/server.h"
+#include "logger/logfile.h"
+#include "loop/loop.h"
+
+#define LOG_BUDGET	65536	/* bytes a stream may have in a turn */
+#define LOG_LINE_MAX	65536	/* a longer one is cut, where lines matter */
+#define LOG_NOTE_MAX	128	/* a line of our own in a log */
+#define LOG_FAULT_MS	1000	/* between attempts to write again */
+
+struct logger;
+struct reader;
+struct log_stream;
+
+enum stream_flag {
+	STREAM_SETTLED	= 0x01,	/* its settings are known */
+	STREAM_REFUSED	= 0x02,	/* its name is not one: all is dropped */
+	STREAM_STAMP	= 0x04,	/* lines get the time in front */
+	STREAM_LEVEL	= 0x08,	/* there was more to read than a budget */
+	STREAM_FAULT	= 0x10,	/* cannot be written now */
+	STREAM_SKIP	= 0x20,	/* a line was dropped half: to its end */
+	STREAM_MIDLINE	= 0x40,	/* the file does not end in a newline */
+	STREAM_FOLLOWED	= 0x80,	/* somebody reads it as it grows */
+	STREAM_DROPPED	= 0x100,	/* its pipe is to be closed */
+	STREAM_FORGOTTEN = 0x200	/* it is to go altogether */
+};
+
+struct stream {			/* ten thousand of them: keep it small */
+	struct logger	*lg;
+	struct stream	*key_next, *name_next;	/* of one bucket */
+	struct stream	*lru_prev, *lru_next;	/* while its file is open */
+	uint64_t	 key;
+	uint64_t	 handle;	/* of pipe in the loop; 0: not watched */
+	uint64_t	 max_bytes;
+	uint64_t	 rotate_at;	/* after a rotation that failed, else 0 */
+	uint64_t	 dropped_bytes, dropped_lines;	/* to be said in it */
+	char		*pending;	/* read, but not yet written: a fault */
+	uint32_t	 npending;
+	uint32_t	 text;		/* bytes of the line so far, if stamped */
+	uint32_t	 keep;
+	uint32_t	 flags;		/* enum stream_flag */
+	int		 pipe, file;	/* -1: none */
+	char		 name[];	/* "" until it is settled */
+};
+
+struct logger {
+	struct loop	*loop;
+	struct server	*server;
+	struct logdir	 dir;
+	/* stream.c */
+	struct stream	**by_key, **by_name;
+	size_t		 nbuckets;	/* a power of two */
+	size_t		 nstreams, npipes;
+	/* sink.c */
+	struct stream	*lru_first, *lru_last;
+	size_t		 nopen;
+	size_t		 nofile;	/* descriptors this process may have */
+	size_t		 nfaults;
+	size_t		 fault_bucket;	/* where the next attempts begin */
+	struct loop_timer fault_timer;
+	int		 said_error;
+	size_t		 pending_bytes;
+	/* follow.c */
+	struct reader	*readers;
+	unsigned	 nreaders;
+	struct loop_timer reader_timer;
+	/* control.c */
+	struct loop_timer rotate_timer;
+	size_t		 rotate_bucket;
+	server_peer	 rotate_peer;
+	uint64_t	 rotate_ref;
+	/* channel.c */
+	uint64_t	 link;		/* the loop's handle; 0: it has gone */
+	uint64_t	*closing;	/* keys of streams that are to end */
+	size_t		 nclosing, closing_size;
+	bool		 finish;
+	/* counted since the start */
+	uint64_t	 bytes, dropped_bytes, dropped_lines;
+	uint64_t	 files, rotations;	/* opened, rotated */
+};
+
+/* --- main.c: words to whoever runs us, one line each --- */
+void	say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void	say_fatal(const char *what, int error) __attribute__((noreturn));
+void	*xrealloc(void *p, size_t size);
+
+/* --- stream.c --- */
+struct stream *stream_find(const struct logger *lg, uint64_t key);
+struct stream *stream_named(const struct logger *lg, const char *name);
+/* A pipe's read end, which is taken over.  The same pipe again is nothing. */
+void	stream_pipe(struct logger *lg, uint64_t key, int fd);
+void	stream_settle(struct logger *lg, uint64_t key,
+	    const struct log_stream *set, const char *name);
+/* Write what is in the pipe now, then close it. */
+void	stream_close_pipe(struct stream *s);
+void	stream_free(struct stream *s);
+void	stream_watch(struct stream *s);
+
+/* --- stamp.c --- */
+/* The time in front of a line, NUL-ended: its length. */
+#define STAMP_LEN	25	/* "2024-02-29T12:34:56.789Z " */
+size_t	stamp_now(char out[STAMP_LEN + 1]);
+/* Hand data on to sink_write() with the time in front of each line. */
+void	stamp_write(struct stream *s, const char *data, size_t len);
+
+/* --- sink.c --- */
+/* Open the file if it is not, or not there any more.  0, or negative errno
+ * after a fault has begun. */
+int	sink_open(struct stream *s);
+/* Write, rotating when the file is full; what cannot be written is kept for
+ * a while or dropped and counted. */
+void	sink_write(struct stream *s, const char *data, size_t len);
+/* Count data as dropped. */
+void	sink_drop(struct stream *s, const char *data, size_t len);
+void	sink_close(struct stream *s);
+/* Say in the log what was dropped, once that is over. */
+void	sink_note(struct stream *s);
+/* Try to get out of a fault: 0 or negative errno. */
+int	sink_retry(struct stream *s);
+void	sink_retry_all(void *arg);	/* the timer; arg: the logger */
+/* Give up what is still pending, before the stream goes. */
+void	sink_abandon(struct stream *s);
+/* On request: 0 or negative errno. */
+int	sink_rotate(struct stream *s);
+/* Close the files that were least used until a descriptor is free. */
+void	sink_make_room(struct logger *lg);
+
+/* --- follow.c --- */
+struct follow_request {
+	const char	*name;
+	uint64_t	 lines;
+	bool		 follow;
+	server_peer	 peer;
+	uint64_t	 ref;
+};
+/* 0, -ENOENT: there is no such log, -EBUSY: too many readers. */
+int	follow_start(struct logger *lg, const struct follow_request *r);
+bool	follow_wanted(const struct logger *lg, const char *name);
+/* False: nobody reads it any more. */
+bool	follow_grown(struct logger *lg, const char *name);
+/* Around a rotation: the file is about to go, it has gone. */
+void	follow_rotating(struct logger *lg, const char *name);
+void	follow_rotated(struct logger *lg, const char *name);
+void	follow_gone(struct logger *lg, server_peer peer);
+void	follow_turn(struct logger *lg);	/* at the end of every turn */
+
+/* --- control.c --- */
+extern const struct server_ops control_ops;
+void	control_rotate_some(void *arg);	/* the timer; arg: the logger */
+
+/* --- channel.c --- */
+void	channel_start(struct logger *lg);
+void	channel_turn(struct logger *lg);	/* at the end of every turn */
+/* Everything that was told and that is in the pipes, before the end. */
+void	channel_finish(struct logger *lg);
+
+#endif /* OTPD_LOGGER_LOGGER_H */
