@@ -50,6 +50,7 @@ engine_held(struct engine *e, uint64_t key, int fd)
 int
 engine_hold_config(struct engine *e, const char *text, size_t len)
 {
+	uint64_t next = (e->config_key | CONFIG_KEYS) + 1;
 	int fd = memfd_create("otpd-config", MFD_CLOEXEC);
 
 	if (fd < 0)
@@ -66,11 +67,11 @@ engine_hold_config(struct engine *e, const char *text, size_t len)
 		at += (size_t)n;
 	}
 	/* Held before a snapshot names it; let go of only after that. */
-	link_hold(&e->spawner, e->config_key + 1, fd);
+	link_hold(&e->spawner, next, fd);
 	(void)link_flush(&e->spawner);
 	if (e->config_key != 0)
 		link_put(&e->spawner, SPAWN_RELEASE, e->config_key, "", 0);
-	e->config_key++;
+	e->config_key = next;
 	e->changed = true;
 	return 0;
 }

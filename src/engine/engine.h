@@ -95,7 +95,8 @@ struct reload {			/* of the last one */
 };
 
 struct engine_record {		/* in the snapshot; grows at its end */
-	uint64_t	 config_key;	/* of the held running configuration */
+	uint64_t	 config_key;	/* the held running configuration's;
+					 * counts up with every reload */
 	uint64_t	 next_seq;	/* of the next event */
 	uint32_t	 next_log_key;
 	int32_t		 straw_code;
@@ -114,6 +115,7 @@ struct listed {			/* the spawner's table at the beginning */
 	struct spawn_child told;
 };
 
+#define CONFIG_KEYS	(1ULL << 63)	/* apart from the keys of log pipes */
 #define PIDS_BUCKETS	1024
 #define NOTES_MAX	64
 

@@ -253,6 +253,7 @@ op_start_child(struct engine *e, const struct caller *c)
 	const char *sup = control_needed(e, c, "sup");
 	cJSON *spec = cJSON_GetObjectItemCaseSensitive(c->request, "spec");
 	struct core_call call = { .op = CORE_OP_START_CHILD };
+	struct config_context cx = e->cx;
 	struct core_child view;
 	struct config *config;
 	struct core_spec *root;
@@ -269,9 +270,11 @@ op_start_child(struct engine *e, const struct caller *c)
 	text = cJSON_PrintUnformatted(spec);
 	if (text == NULL)
 		abort();
+	engine_set_path(e, call.sup);
+	cx.path = engine_child(e, call.sup)->path;
 	config = config_parse_child(text, strlen(text), view.strategy,
-	    view.strategy == CORE_SIMPLE_ONE_FOR_ONE ? view.user : NULL,
-	    &e->cx);
+	    view.strategy == CORE_SIMPLE_ONE_FOR_ONE ?
+	    core_template(e->core, call.sup) : view.user, &cx);
 	free(text);
 	if (config->nerrors > 0) {
 		control_refuse(e, c, "bad_spec", "%s", config->errors[0].message);
@@ -281,7 +284,6 @@ op_start_child(struct engine *e, const struct caller *c)
 	root = config_take_root(config);
 	config_free(config);
 	call.spec = root;
-	engine_set_path(e, call.sup);
 	call_core(e, c, &call, engine_child(e, call.sup)->path);
 	config_free_specs(root);
 }

@@ -88,6 +88,8 @@ send_replies(struct engine *e)
 		    r->text.len);
 		out_done(&r->text);
 	}
+	if (e->nreplies > 0)
+		server_flush(e->server);
 	e->nreplies = 0;
 }
 
