@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define BUFFER_MIN	256
-#define READ_SPILL	(64 * 1024)	/* taken by one read into an idle peer */
+#define READ_SPILL	(64 * 1024)	/* of one read into an idle peer */
 #define HELLO_MAX	8192		/* payload of a HELLO */
 #define LARGE		(128 * 1024)	/* a frame that wants a larger pipe */
 #define LARGE_SNDBUF	(1024 * 1024)

@@ -15,7 +15,7 @@
 
 struct peer;
 
-#define PEER_PAYLOAD_MIN	1024U	/* a HELLO that accepts less is refused */
+#define PEER_PAYLOAD_MIN	1024U	/* who accepts less is refused */
 
 struct peer_limits {
 	uint32_t	max_payload;	/* accepted from the other side */

@@ -47,7 +47,7 @@ struct server {
 	struct loop		*loop;
 	int			 listen_fd;
 	uint64_t		 listen_handle;
-	bool			 paused;	/* the listener is not watched */
+	bool			 paused;	/* no listener watched */
 	const char		*name;
 	uint64_t		 generation;
 	const struct server_ops	*ops;

@@ -36,9 +36,9 @@ struct server_limits {
 	uint32_t	root_reserve;	/* of these, only for root */
 	uint32_t	max_per_uid;	/* does not bind root */
 	uint32_t	hello_ms;	/* from the connection to its HELLO */
-	uint32_t	frame_ms;	/* from a frame's first byte to its last */
+	uint32_t	frame_ms;	/* from a frame's first byte on */
 	uint32_t	max_payload;	/* of a call */
-	size_t		max_queued;	/* bytes for a peer that does not read */
+	size_t		max_queued;	/* bytes a peer has not read */
 };
 
 #define SERVER_PEERS_MAX	1024

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #define EVENTS_PER_TURN	64
-#define POS_DUE		0x80000000U	/* loop_timer.pos: in due, not in heap */
+#define POS_DUE		0x80000000U	/* a pos: in due, not in heap */
 #define NO_SLOT		UINT32_MAX
 
 struct source {

@@ -28,9 +28,9 @@ static const struct {
 	{ "one more is not", MAX + 1, FRAME_CALL, H + MAX + 1, -EMSGSIZE },
 	{ "and is refused before it comes", MAX + 1, FRAME_CALL, H, -EMSGSIZE },
 	{ "4 GiB", UINT32_MAX, FRAME_CALL, H,			-EMSGSIZE },
-	{ "no type",				0, 0, H,		-EPROTO },
+	{ "no type",			0, 0, H,		-EPROTO },
 	{ "the last type",			0, FRAME_SYSTEM, H,	H },
-	{ "one beyond",				0, FRAME_NTYPES, H,	-EPROTO },
+	{ "one beyond",			0, FRAME_NTYPES, H,	-EPROTO },
 	{ "garbage", UINT32_MAX, 255, H,			-EPROTO },
 };
 
