@@ -1,0 +1,682 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The recorded scenarios of OTP's own supervisor, replayed against a running
+ * otpd with real processes.  A case is a process of its own with an otpd of
+ * its own; several run at once.
+ *
+ *	oracle_processes [-j N] [-t] CASE|DIRECTORY...
+ *
+ * -t prints the traces.  The last line says how many passed and failed.
+ */
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "process_rig.h"
+#include "process_trace.h"
+
+#define CASE_TIMEOUT_S	60
+#define CASES_MAX	10000
+
+struct replay {
+	struct rig	 rig;
+	const cJSON	*scenario;
+};
+
+static bool print_traces;
+
+static const char *
+string_of(const cJSON *object, const char *key)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
+
+	return cJSON_IsString(item) ? item->valuestring : "";
+}
+
+static bool
+is(const cJSON *object, const char *key, const char *value)
+{
+	return strcmp(string_of(object, key), value) == 0;
+}
+
+/* --- the scenario as a configuration --- */
+
+static void
+add_worker(const struct rig *r, const cJSON *from, cJSON *to)
+{
+	const char *on_stop = string_of(from, "on_stop"), *id;
+	const char *start[4] = { r->worker, r->dir,
+	    *on_stop != '\0' ? on_stop : "obey" };
+
+	id = string_of(from, "id");
+	start[3] = id;		/* an instance's name is its argument */
+	(void)cJSON_AddItemToObject(to, "start", cJSON_CreateStringArray(start,
+	    *id != '\0' ? 4 : 3));
+	(void)cJSON_AddStringToObject(to, "ready", "notify");
+	(void)cJSON_AddStringToObject(to, "stdout", "null");
+	(void)cJSON_AddStringToObject(to, "stderr", "null");
+}
+
+static cJSON *
+spec_of(const struct rig *r, const cJSON *from)
+{
+	static const struct { const char *theirs, *ours; } keys[] = {
+		{ "id", "id" }, { "type", "type" }, { "restart", "restart" },
+		{ "shutdown", "shutdown" }, { "significant", "significant" },
+		{ "strategy", "strategy" }, { "intensity", "max_restarts" },
+		{ "period", "max_seconds" },
+		{ "auto_shutdown", "auto_shutdown" } };
+	cJSON *to = cJSON_CreateObject(), *array;
+	const cJSON *item;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		item = cJSON_GetObjectItemCaseSensitive(from, keys[i].theirs);
+		if (item != NULL)
+			(void)cJSON_AddItemToObject(to, keys[i].ours,
+			    cJSON_Duplicate(item, 1));
+	}
+	if (!is(from, "type", "supervisor")) {
+		add_worker(r, from, to);
+		return to;
+	}
+	item = cJSON_GetObjectItem(from, "template");
+	if (item != NULL) {
+		(void)cJSON_AddItemToObject(to, "template", spec_of(r, item));
+		return to;
+	}
+	array = cJSON_AddArrayToObject(to, "children");
+	cJSON_ArrayForEach(item, cJSON_GetObjectItem(from, "children"))
+		(void)cJSON_AddItemToArray(array, spec_of(r, item));
+	return to;
+}
+
+static char *
+config_of(const struct rig *r, const cJSON *tree)
+{
+	cJSON *root = spec_of(r, tree);
+	char *text;
+
+	cJSON_DeleteItemFromObject(root, "id");
+	(void)cJSON_AddStringToObject(root, "compat", "otp");
+	text = cJSON_PrintUnformatted(root);
+	cJSON_Delete(root);
+	return text;
+}
+
+/* --- calls --- */
+
+static const char *
+path_of(const struct replay *p, const char *id)
+{
+	return is(cJSON_GetObjectItem(p->scenario, "tree"), "id", id) ? "/" :
+	    id;
+}
+
+static cJSON *
+call_request(struct replay *p, const cJSON *call)
+{
+	static const struct { const char *theirs, *ours; } ops[] = {
+		{ "which", "which_children" }, { "count", "count_children" } };
+	const char *op = string_of(call, "op");
+	const cJSON *spec = cJSON_GetObjectItem(call, "spec");
+	cJSON *request, *child;
+
+	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
+		if (strcmp(op, ops[i].theirs) == 0)
+			op = ops[i].ours;
+	request = rig_request(op);
+	(void)cJSON_AddStringToObject(request, "sup",
+	    path_of(p, string_of(call, "sup")));
+	if (strcmp(op, "start_child") == 0 && spec != NULL) {
+		(void)cJSON_AddItemToObject(request, "spec",
+		    spec_of(&p->rig, spec));
+	} else if (strcmp(op, "start_child") == 0) {
+		child = cJSON_AddObjectToObject(request, "spec");
+		(void)cJSON_AddStringToObject(child, "id",
+		    string_of(call, "name"));
+		(void)cJSON_AddItemToArray(cJSON_AddArrayToObject(child,
+		    "args"), cJSON_CreateString(string_of(call, "name")));
+	} else {
+		(void)cJSON_AddStringToObject(request, "id",
+		    string_of(call, "child"));
+	}
+	return request;
+}
+
+static int
+by_string(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* "ID running worker" of each row; sorted where OTP has no order. */
+static cJSON *
+which_rows(struct replay *p, const char *sup, const cJSON *reply)
+{
+	const cJSON *rows = cJSON_GetObjectItem(reply, "children"), *row;
+	const char *texts[512];
+	char text[160];
+	int n = 0;
+	cJSON *out;
+
+	cJSON_ArrayForEach(row, rows) {
+		(void)snprintf(text, sizeof(text), "%s %s %s",
+		    string_of(row, "id"), string_of(row, "state"),
+		    string_of(row, "type"));
+		if (n == 512)
+			rig_fail(&p->rig, "too many children");
+		texts[n++] = strdup(text);
+	}
+	if (trace_is_simple(p->scenario, sup))
+		qsort(texts, (size_t)n, sizeof(*texts), by_string);
+	out = cJSON_CreateStringArray(texts, n);
+	while (n > 0)
+		free((char *)(uintptr_t)texts[--n]);
+	return out;
+}
+
+static cJSON *
+count_row(const cJSON *reply)
+{
+	static const char *const keys[] = { "specs", "active", "supervisors",
+	    "workers" };
+	cJSON *out = cJSON_CreateArray();
+
+	for (int i = 0; i < 4; i++)
+		(void)cJSON_AddItemToArray(out, cJSON_CreateNumber(
+		    cJSON_GetNumberValue(cJSON_GetObjectItem(reply, keys[i]))));
+	return out;
+}
+
+/* The items with a separator between them. */
+static void
+join(const cJSON *array, const char *separator, char *out, size_t size)
+{
+	const cJSON *item;
+	size_t len = 0;
+
+	out[0] = '\0';
+	cJSON_ArrayForEach(item, array) {
+		if (cJSON_IsString(item))
+			(void)snprintf(out + len, size - len, "%s%s",
+			    len > 0 ? separator : "", item->valuestring);
+		else
+			(void)snprintf(out + len, size - len, "%s%.0f",
+			    len > 0 ? separator : "", item->valuedouble);
+		len = strlen(out);
+	}
+}
+
+/* Takes reply, NULL when there was none. */
+static void
+call_result(struct replay *p, const cJSON *call, cJSON *reply, char *out,
+    size_t size)
+{
+	const char *error = string_of(reply, "error");
+	cJSON *rows = NULL;
+
+	if (reply == NULL) {
+		(void)snprintf(out, size, "error:noproc");
+	} else if (*error != '\0') {
+		(void)snprintf(out, size, "error:%s", error);
+	} else if (is(call, "op", "which")) {
+		rows = which_rows(p, string_of(call, "sup"), reply);
+		join(rows, ", ", out, size);
+	} else if (is(call, "op", "count")) {
+		rows = count_row(reply);
+		join(rows, " ", out, size);
+	} else {
+		(void)snprintf(out, size, "%s", string_of(reply, "result"));
+	}
+	cJSON_Delete(rows);
+	cJSON_Delete(reply);
+}
+
+/* --- ends of workers --- */
+
+/* A pidfd of the running worker, or -1. */
+static int
+find_worker(struct replay *p, const char *id)
+{
+	cJSON *request = rig_request("status"), *reply;
+	const cJSON *child, *pid;
+	int fd = -1;
+
+	(void)cJSON_AddItemToObject(request, "paths",
+	    cJSON_CreateStringArray(&id, 1));
+	reply = rig_ask(&p->rig, request);
+	child = cJSON_GetArrayItem(cJSON_GetObjectItem(reply, "children"), 0);
+	pid = cJSON_GetObjectItem(child, "pid");
+	if (is(child, "state", "running") && cJSON_IsNumber(pid))
+		fd = (int)syscall(SYS_pidfd_open, (pid_t)pid->valuedouble, 0);
+	cJSON_Delete(reply);
+	return fd;
+}
+
+/* Returns when it has ended, reaped or not. */
+static const char *
+end_worker(struct replay *p, const char *id, const char *reason)
+{
+	static const struct { const char *reason; int sig; } orders[] = {
+		{ "normal", SIGUSR2 }, { "abnormal", SIGUSR1 },
+		{ "kill", SIGKILL }, { "shutdown", SIGHUP } };
+	int fd = find_worker(p, id), sig = 0;
+
+	if (fd < 0)
+		return "error:not_running";
+	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++)
+		if (strcmp(orders[i].reason, reason) == 0)
+			sig = orders[i].sig;
+	if (syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0) < 0)
+		rig_fail(&p->rig, "cannot signal %s", id);
+	rig_await_readable(&p->rig, fd, "a worker's end");
+	(void)close(fd);
+	return "ok";
+}
+
+static void
+stop_spawner(struct replay *p)
+{
+	siginfo_t info;
+
+	(void)kill(p->rig.otpd, SIGSTOP);
+	if (waitid(P_PID, (id_t)p->rig.otpd, &info, WSTOPPED) < 0 ||
+	    info.si_code != CLD_STOPPED)
+		rig_fail(&p->rig, "otpd did not stop");
+}
+
+/* --- steps --- */
+
+static void
+step_exit_all(struct replay *p, const cJSON *step, char *out, size_t size)
+{
+	const char *reason = string_of(step, "reason"), *result = "ok";
+	const cJSON *id;
+
+	stop_spawner(p);
+	cJSON_ArrayForEach(id, cJSON_GetObjectItem(step, "children"))
+		result = end_worker(p, id->valuestring, reason);
+	(void)kill(p->rig.otpd, SIGCONT);
+	(void)snprintf(out, size, "%s", result);
+}
+
+static void
+arm(struct replay *p, const cJSON *step)
+{
+	const cJSON *mode;
+	char name[128];
+	FILE *f;
+
+	(void)snprintf(name, sizeof(name), "arm.%s", string_of(step, "child"));
+	f = fopen(name, "ae");
+	if (f == NULL)
+		rig_fail(&p->rig, "%s: %s", name, strerror(errno));
+	cJSON_ArrayForEach(mode, cJSON_GetObjectItem(step, "modes"))
+		(void)fprintf(f, "%s\n", mode->valuestring);
+	(void)fclose(f);
+}
+
+/* Before whatever is armed already. */
+static void
+arm_hold(struct replay *p, const char *id)
+{
+	char name[128], rest[1024] = "";
+	size_t n = 0;
+	FILE *f;
+
+	(void)snprintf(name, sizeof(name), "arm.%s", id);
+	f = fopen(name, "re");
+	if (f != NULL) {
+		n = fread(rest, 1, sizeof(rest) - 1, f);
+		(void)fclose(f);
+	}
+	f = fopen(name, "we");
+	if (f == NULL)
+		rig_fail(&p->rig, "%s: %s", name, strerror(errno));
+	(void)fprintf(f, "hold\n%.*s", (int)n, rest);
+	(void)fclose(f);
+}
+
+static void
+step_retry_call(struct replay *p, const cJSON *step, char *out, size_t size)
+{
+	const cJSON *call = cJSON_GetObjectItem(step, "call");
+	const char *id = string_of(step, "child"), *ended;
+	char held[128], release[128];
+	struct line *line;
+	int held_fd, release_fd;
+
+	(void)snprintf(held, sizeof(held), "held.%s", id);
+	(void)snprintf(release, sizeof(release), "release.%s", id);
+	arm_hold(p, id);
+	held_fd = rig_fifo(&p->rig, held);
+	release_fd = rig_fifo(&p->rig, release);
+	(void)close(release_fd);
+	ended = end_worker(p, id, string_of(step, "reason"));
+	if (strcmp(ended, "ok") != 0) {
+		(void)snprintf(out, size, "%s", ended);
+		return;
+	}
+	rig_await_readable(&p->rig, held_fd, "a start that is held");
+	line = rig_ask_begin(&p->rig, call_request(p, call));
+	/* For reading and writing: it opens whether or not one reads yet. */
+	release_fd = open(release, O_RDWR | O_CLOEXEC);
+	call_result(p, call, rig_ask_end(&p->rig, line), out, size);
+	(void)close(held_fd);
+	(void)close(release_fd);
+	(void)unlink(held);
+	(void)unlink(release);
+}
+
+static void
+step_wait(const cJSON *step)
+{
+	long ms = (long)cJSON_GetNumberValue(cJSON_GetObjectItem(step, "ms"));
+	struct timespec ts = { ms / 1000, ms % 1000 * 1000000 };
+
+	(void)nanosleep(&ts, NULL);
+}
+
+static void
+do_step(struct replay *p, const cJSON *step, char *out, size_t size)
+{
+	const char *op = string_of(step, "op");
+
+	(void)snprintf(out, size, "ok");
+	if (strcmp(op, "exit") == 0)
+		(void)snprintf(out, size, "%s", end_worker(p,
+		    string_of(step, "child"), string_of(step, "reason")));
+	else if (strcmp(op, "exit_all") == 0)
+		step_exit_all(p, step, out, size);
+	else if (strcmp(op, "arm") == 0)
+		arm(p, step);
+	else if (strcmp(op, "wait") == 0)
+		step_wait(step);
+	else if (strcmp(op, "retry_call") == 0)
+		step_retry_call(p, step, out, size);
+	else
+		call_result(p, step, rig_ask(&p->rig, call_request(p, step)),
+		    out, size);
+}
+
+/* --- a whole case --- */
+
+static cJSON *
+take_events(struct replay *p, int parallel)
+{
+	cJSON *events = trace_events(p->scenario, p->rig.heard, parallel);
+
+	cJSON_Delete(p->rig.heard);
+	p->rig.heard = cJSON_CreateArray();
+	return events;
+}
+
+static void
+add_step(struct replay *p, const char *result, int parallel, cJSON *to)
+{
+	rig_settle(&p->rig);
+	(void)cJSON_AddStringToObject(to, "result", result);
+	(void)cJSON_AddItemToObject(to, "events", take_events(p, parallel));
+}
+
+static cJSON *
+replay_steps(struct replay *p)
+{
+	cJSON *steps = cJSON_CreateArray(), *out;
+	const cJSON *step;
+	char result[4096];
+
+	cJSON_ArrayForEach(step, cJSON_GetObjectItem(p->scenario, "steps")) {
+		do_step(p, step, result, sizeof(result));
+		out = cJSON_CreateObject();
+		add_step(p, result, is(step, "op", "exit_all") ?
+		    cJSON_GetArraySize(cJSON_GetObjectItem(step,
+		    "children")) : 0, out);
+		(void)cJSON_AddItemToArray(steps, out);
+	}
+	return steps;
+}
+
+static cJSON *
+ask_sup(struct replay *p, const char *op, const char *sup)
+{
+	cJSON *request = rig_request(op), *reply;
+
+	(void)cJSON_AddStringToObject(request, "sup", path_of(p, sup));
+	reply = rig_ask(&p->rig, request);
+	if (*string_of(reply, "error") == '\0')
+		return reply;
+	if (!is(reply, "error", "noproc"))
+		rig_fail(&p->rig, "%s of %s: %s", op, sup,
+		    string_of(reply, "error"));
+	cJSON_Delete(reply);
+	return NULL;
+}
+
+static cJSON *
+final(struct replay *p)
+{
+	cJSON *sups = trace_supervisors(p->scenario), *which, *count, *one;
+	cJSON *out = cJSON_CreateArray();
+	const cJSON *sup;
+
+	cJSON_ArrayForEach(sup, sups) {
+		const char *id = string_of(sup, "id");
+
+		which = ask_sup(p, "which_children", id);
+		count = ask_sup(p, "count_children", id);
+		one = cJSON_CreateObject();
+		(void)cJSON_AddStringToObject(one, "id", id);
+		(void)cJSON_AddBoolToObject(one, "alive", which != NULL);
+		if (which != NULL) {
+			(void)cJSON_AddItemToObject(one, "which",
+			    which_rows(p, id, which));
+			(void)cJSON_AddItemToObject(one, "count",
+			    count_row(count));
+		}
+		(void)cJSON_AddItemToArray(out, one);
+		cJSON_Delete(which);
+		cJSON_Delete(count);
+	}
+	cJSON_Delete(sups);
+	return out;
+}
+
+static void
+check_engine(struct replay *p)
+{
+	cJSON *info = rig_ask(&p->rig, rig_request("info"));
+
+	if (info != NULL && cJSON_GetNumberValue(cJSON_GetObjectItem(info,
+	    "crashed")) != 0)
+		rig_fail(&p->rig, "the engine crashed");
+	cJSON_Delete(info);
+}
+
+/* otpd's exit code: 0 when it was asked to stop. */
+static void
+check_code(struct replay *p, bool asked)
+{
+	int status = p->rig.status;
+
+	if (!WIFEXITED(status) || (WEXITSTATUS(status) == 0) != asked)
+		rig_fail(&p->rig, "otpd's wait status is %#x", status);
+}
+
+static cJSON *
+replay(struct replay *p)
+{
+	cJSON *trace = cJSON_CreateObject(), *boot, *step;
+	char *config;
+	bool asked;
+
+	rig_init(&p->rig, CASE_TIMEOUT_S);
+	cJSON_ArrayForEach(step, cJSON_GetObjectItem(p->scenario, "pre"))
+		arm(p, step);
+	config = config_of(&p->rig, cJSON_GetObjectItem(p->scenario, "tree"));
+	rig_start(&p->rig, config);
+	free(config);
+	rig_settle(&p->rig);
+	boot = cJSON_AddObjectToObject(trace, "boot");
+	add_step(p, p->rig.otpd != 0 ? "ok" : "error:start_failed", 0, boot);
+	(void)cJSON_AddItemToObject(trace, "steps", p->rig.otpd != 0 ?
+	    replay_steps(p) : cJSON_CreateArray());
+	(void)cJSON_AddItemToObject(trace, "final", final(p));
+	check_engine(p);
+	asked = p->rig.otpd != 0;
+	cJSON_Delete(rig_ask(&p->rig, rig_request("shutdown")));
+	rig_drain(&p->rig);
+	(void)cJSON_AddItemToObject(trace, "teardown", take_events(p, 0));
+	check_code(p, asked);
+	rig_done(&p->rig);
+	return trace;
+}
+
+/* The two lines of a case file. */
+static void
+read_case(const char *file, cJSON **out_scenario, cJSON **out_expected)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f = fopen(file, "re");
+
+	*out_scenario = *out_expected = NULL;
+	if (f == NULL)
+		return;
+	if (getline(&text, &size, f) > 0)
+		*out_scenario = cJSON_Parse(text);
+	if (getline(&text, &size, f) > 0)
+		*out_expected = cJSON_Parse(text);
+	free(text);
+	(void)fclose(f);
+}
+
+/* In a process of its own; its exit code: 0 passed, 1 failed. */
+static int
+run_case(const char *file)
+{
+	struct replay p = { .scenario = NULL };
+	cJSON *scenario, *expected, *trace;
+	unsigned n;
+	char *text;
+
+	read_case(file, &scenario, &expected);
+	if (scenario == NULL || expected == NULL) {
+		printf("%s: not a case\n", file);
+		return 1;
+	}
+	p.scenario = scenario;
+	rig_name(string_of(scenario, "case"));
+	trace = replay(&p);
+	if (print_traces) {
+		text = cJSON_PrintUnformatted(trace);
+		printf("%s\n", text);
+		free(text);
+	}
+	n = trace_diff(string_of(scenario, "case"), expected, trace);
+	if (n > 0)
+		printf("  (%s)\n", string_of(scenario, "about"));
+	cJSON_Delete(trace);
+	cJSON_Delete(scenario);
+	cJSON_Delete(expected);
+	return n > 0;
+}
+
+/* --- many cases --- */
+
+static unsigned passed, failed, running;
+
+static void
+collect(void)
+{
+	int status;
+
+	if (waitpid(-1, &status, 0) < 0)
+		return;
+	running--;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		passed++;
+	else
+		failed++;
+}
+
+static void
+launch(const char *file, unsigned jobs)
+{
+	pid_t pid;
+
+	while (running >= jobs)
+		collect();
+	pid = fork();
+	if (pid == 0) {
+		static char buffer[1 << 18];
+
+		(void)setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
+		exit(run_case(file));
+	}
+	running++;
+}
+
+static int
+is_case(const struct dirent *entry)
+{
+	const char *dot = strrchr(entry->d_name, '.');
+
+	return dot != NULL && strcmp(dot, ".json") == 0;
+}
+
+static void
+launch_all(const char *path, unsigned jobs)
+{
+	struct dirent **names;
+	char file[4096];
+	int n = scandir(path, &names, is_case, alphasort);
+
+	if (n < 0) {
+		launch(path, jobs);
+		return;
+	}
+	for (int i = 0; i < n; i++) {
+		(void)snprintf(file, sizeof(file), "%s/%s", path,
+		    names[i]->d_name);
+		launch(file, jobs);
+		free(names[i]);
+	}
+	free(names);
+}
+
+int
+main(int argc, char **argv)
+{
+	unsigned jobs = 2;
+	int opt;
+
+	while ((opt = getopt(argc, argv, "j:t")) != -1) {
+		if (opt == 'j')
+			jobs = (unsigned)strtoul(optarg, NULL, 10);
+		else if (opt == 't')
+			print_traces = true;
+		else
+			return 2;
+	}
+	if (optind == argc || jobs == 0) {
+		(void)fprintf(stderr, "usage: oracle_processes [-j N] [-t] "
+		    "CASE|DIRECTORY...\n");
+		return 2;
+	}
+	for (int i = optind; i < argc; i++)
+		launch_all(argv[i], jobs);
+	while (running > 0)
+		collect();
+	printf("%u passed, %u failed\n", passed, failed);
+	return failed > 0;
+}
