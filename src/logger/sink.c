@@ -55,7 +55,7 @@ void
 sink_make_room(struct logger *lg)
 {
 	while (lg->nopen > OPEN_MIN &&
-	    lg->nopen + lg->npipes + RESERVE > lg->nofile)
+	    lg->nopen + lg->npipes + RESERVE >= lg->nofile)
 		sink_close(lg->lru_last);
 }
 
