@@ -472,7 +472,8 @@ put_with_descriptor(int fd)
 		struct cmsghdr	 align;
 		char		 room[CMSG_SPACE(sizeof(int))];
 	} control = { 0 };
-	struct iovec iov = { .iov_base = "x", .iov_len = 1 };
+	char byte = 'x';
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
 	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
 		.msg_control = control.room,
 		.msg_controllen = sizeof(control.room) };
