@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: ISC
+# Completion of otpctl for bash.
+
+# The full paths of all children, from the indented tree.
+_otpctl_paths()
+{
+	otpctl "$@" status --timeout 1 2>/dev/null | awk '
+	{
+		match($0, /^ */)
+		depth = RLENGTH / 2
+		part[depth] = $1
+		path = ""
+		for (i = 1; i <= depth; i++)
+			path = path (i > 1 ? "/" : "") part[i]
+		print depth == 0 ? $1 : path
+	}'
+}
+
+_otpctl()
+{
+	local cur prev word command="" i
+	local -a where=()
+	local commands="status is-running is-failed wait sync start stop
+	    restart signal reload check shutdown events logs why failed info
+	    start-child terminate-child restart-child delete-child
+	    which-children count-children help"
+
+	cur=${COMP_WORDS[COMP_CWORD]}
+	prev=${COMP_WORDS[COMP_CWORD - 1]}
+	COMPREPLY=()
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		word=${COMP_WORDS[i]}
+		case $word in
+		-r)	where=(-r "${COMP_WORDS[i + 1]}")
+			((i++)) ;;
+		-n|--timeout|--since)
+			((i++)) ;;
+		-*)	;;
+		*)	command=$word
+			break ;;
+		esac
+	done
+	case $prev in
+	-r)	mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+		return ;;
+	-n|--timeout|--since)
+		return ;;
+	esac
+	if [[ $cur == -* ]]; then
+		local options="-q -r --json --timeout --help --version"
+		case $command in
+		events)	options+=" -f --since" ;;
+		logs)	options+=" -f -n" ;;
+		why)	options+=" -n" ;;
+		reload)	options+=" --dry-run" ;;
+		esac
+		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+		return
+	fi
+	case $command in
+	"")	mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
+	help)	mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
+	check)	mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	signal)
+		if [[ $prev == signal ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "HUP INT QUIT TERM
+			    KILL USR1 USR2 STOP CONT" -- "$cur")
+		else
+			mapfile -t COMPREPLY < <(compgen -W \
+			    "$(_otpctl_paths "${where[@]}")" -- "$cur")
+		fi ;;
+	wait)
+		if [[ $prev == wait ]]; then
+			mapfile -t COMPREPLY < <(compgen -W \
+			    "$(_otpctl_paths "${where[@]}")" -- "$cur")
+		else
+			mapfile -t COMPREPLY < <(compgen -W "starting running
+			    stopping backoff stopped failed gone" -- "$cur")
+		fi ;;
+	sync|reload|shutdown|events|failed|info)
+		;;
+	*)	mapfile -t COMPREPLY < <(compgen -W \
+		    "$(_otpctl_paths "${where[@]}")" -- "$cur") ;;
+	esac
+}
+complete -F _otpctl otpctl

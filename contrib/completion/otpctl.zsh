@@ -1,0 +1,81 @@
+#compdef otpctl
+# SPDX-License-Identifier: ISC
+# Completion of otpctl for zsh.
+
+_otpctl_paths() {
+	local -a where paths
+	[[ -n ${opt_args[-r]} ]] && where=(-r ${opt_args[-r]})
+	paths=(${(f)"$(otpctl $where status --timeout 1 2>/dev/null | awk '
+	{
+		match($0, /^ */)
+		depth = RLENGTH / 2
+		part[depth] = $1
+		path = ""
+		for (i = 1; i <= depth; i++)
+			path = path (i > 1 ? "/" : "") part[i]
+		print depth == 0 ? $1 : path
+	}')"})
+	compadd -a paths
+}
+
+_otpctl_commands() {
+	local -a commands
+	commands=(
+		'status:show the tree, or parts of it'
+		'is-running:exit 0 if it is running, 1 if not'
+		'is-failed:exit 0 if it has failed, 1 if not'
+		'wait:wait until it is in that state'
+		'sync:wait until nothing starts, stops or is retried'
+		'start:start children, wait for the outcome'
+		'stop:stop children, wait until they are gone'
+		'restart:stop children if they run, start them'
+		"signal:send a signal to a child's process"
+		'reload:read the configuration again, converge'
+		'check:check a configuration, change nothing'
+		'shutdown:stop everything in order'
+		'events:what happened, one line each'
+		"logs:a child's output"
+		'why:what happened to a child, and what to do next'
+		'failed:all that has failed, and recent obituaries'
+		'info:otpd itself: version, processes, files'
+		'start-child:add a child to a supervisor, start it'
+		'terminate-child:stop a child, keep its specification'
+		'restart-child:start a child that is stopped'
+		"delete-child:forget a stopped child's specification"
+		"which-children:a supervisor's children, newest first"
+		'count-children:how many of which kind'
+		'help:the commands, or more about one'
+	)
+	_describe command commands
+}
+
+_otpctl() {
+	local curcontext=$curcontext state line
+	typeset -A opt_args
+	_arguments -C \
+		'-q[print nothing about what went well]' \
+		'-r[runtime directory]:directory:_directories' \
+		'--json[print JSON]' \
+		'--timeout[how long to wait]:seconds:' \
+		'(-f --follow)'{-f,--follow}'[go on with what is new]' \
+		'-n[number of lines]:lines:' \
+		'--since[events from this number on]:number:' \
+		'--dry-run[only say what would be done]' \
+		'(-h --help)'{-h,--help}'[print the commands]' \
+		'(-V --version)'{-V,--version}'[print the version]' \
+		'1:command:_otpctl_commands' \
+		'*::argument:->argument'
+	[[ $state == argument ]] || return
+	case $words[1] in
+	sync|reload|shutdown|events|failed|info) ;;
+	help) _otpctl_commands ;;
+	check) _files ;;
+	signal) if (( CURRENT == 2 )); then _signals; else _otpctl_paths; fi ;;
+	wait) if (( CURRENT == 2 )); then _otpctl_paths
+		else compadd starting running stopping backoff stopped failed gone
+		fi ;;
+	*) _otpctl_paths ;;
+	esac
+}
+
+_otpctl "$@"

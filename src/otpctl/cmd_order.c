@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * An operator's orders: start, stop, restart, signal, reload, check,
+ * shutdown.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "otpctl/otpctl.h"
+#include "wire/reason.h"
+
+#define LOOK_MS		50	/* how often a fallback looks */
+#define GRACE_NS	UINT64_C(2000000000)
+
+/* One order for each operand; the worst outcome is the code. */
+static int
+each(struct ctl *c, const char *op, const char *done)
+{
+	int i, rc, worst = CTL_OK;
+	cJSON *req, *reply;
+
+	for (i = 0; i < c->argc; i++) {
+		req = ctl_request(op);
+		(void)cJSON_AddStringToObject(req, "path", c->argv[i]);
+		rc = ctl_order(c, req, c->argv[i], &reply);
+		if (rc == CTL_OK) {
+			c->out->outcome(c, ctl_string(reply, "path") == NULL ?
+			    c->argv[i] : NULL, done, reply);
+			cJSON_Delete(reply);
+		} else if (worst == CTL_OK) {
+			worst = rc;
+		}
+		if (rc == CTL_UNREACHABLE || rc == CTL_TIMED_OUT)
+			break;
+	}
+	return worst;
+}
+
+int
+cmd_start(struct ctl *c)
+{
+	return each(c, "start", "started");
+}
+
+int
+cmd_stop(struct ctl *c)
+{
+	return each(c, "stop", "stopped");
+}
+
+int
+cmd_restart(struct ctl *c)
+{
+	return each(c, "restart", "restarted");
+}
+
+int
+cmd_signal(struct ctl *c)
+{
+	int rc, sig = reason_signal_number(c->argv[0]);
+	cJSON *req, *reply;
+	char done[64];
+
+	if (sig <= 0) {
+		ctl_warn("no signal %s", c->argv[0]);
+		return CTL_USAGE;
+	}
+	req = ctl_request("signal");
+	(void)cJSON_AddStringToObject(req, "path", c->argv[1]);
+	(void)cJSON_AddStringToObject(req, "signal", reason_signal_name(sig));
+	rc = ctl_order(c, req, c->argv[1], &reply);
+	if (rc != CTL_OK)
+		return rc;
+	(void)snprintf(done, sizeof(done), "sent %s to pid %.0f",
+	    reason_signal_name(sig), ctl_number(reply, "pid", 0));
+	c->out->outcome(c, NULL, done, reply);
+	cJSON_Delete(reply);
+	return CTL_OK;
+}
+
+/* Did every change come out well?  outcome is the state that came of it. */
+static int
+changes_outcome(const cJSON *reply)
+{
+	const cJSON *change;
+	const char *outcome;
+
+	cJSON_ArrayForEach(change, cJSON_GetObjectItemCaseSensitive(reply,
+	    "changes")) {
+		outcome = ctl_string(change, "outcome");
+		if (outcome != NULL && (strcmp(outcome, "failed") == 0 ||
+		    strcmp(outcome, "start_failed") == 0 ||
+		    strcmp(outcome, "backoff") == 0))
+			return CTL_FAILED;
+	}
+	return CTL_OK;
+}
+
+int
+cmd_reload(struct ctl *c)
+{
+	cJSON *req = ctl_request("reload"), *reply;
+	int rc;
+
+	(void)cJSON_AddBoolToObject(req, "dry_run", c->dry_run);
+	rc = ctl_order(c, req, NULL, &reply);
+	if (rc != CTL_OK)
+		return rc;
+	c->out->changes(c, reply);
+	rc = changes_outcome(reply);
+	cJSON_Delete(reply);
+	return rc;
+}
+
+int
+cmd_check(struct ctl *c)
+{
+	cJSON *req = ctl_request("check"), *reply;
+	char cwd[PATH_MAX], *file = NULL;
+	int rc;
+
+	if (c->argc == 1 && c->argv[0][0] == '/') {
+		(void)cJSON_AddStringToObject(req, "file", c->argv[0]);
+	} else if (c->argc == 1) {
+		if (getcwd(cwd, sizeof(cwd)) == NULL ||
+		    asprintf(&file, "%s/%s", cwd, c->argv[0]) < 0) {
+			ctl_warn("the working directory: %s",
+			    strerror(errno));
+			cJSON_Delete(req);
+			return CTL_FAILED;
+		}
+		(void)cJSON_AddStringToObject(req, "file", file);
+		free(file);
+	}
+	rc = ctl_order(c, req, NULL, &reply);
+	if (rc != CTL_OK)
+		return rc;
+	c->out->outcome(c, c->argc == 1 ? c->argv[0] : NULL, "no errors",
+	    reply);
+	cJSON_Delete(reply);
+	return CTL_OK;
+}
+
+/* --- shutdown --- */
+
+/* A descriptor that is readable when otpd is gone, or -1: then its socket
+ * has to do. */
+static int
+watch_otpd(struct ctl *c)
+{
+	cJSON *reply;
+	double pid;
+	int fd = -1;
+
+	if (ctl_ask(c, CTL_ENGINE, ctl_request("info"), &reply) != CTL_OK)
+		return -2;
+	pid = ctl_number(reply, "pid", 0);
+	cJSON_Delete(reply);
+	if (pid > 0 && pid < INT_MAX)
+		fd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+	return fd;
+}
+
+/* In another PID namespace the number may mean nobody, or a stranger: a
+ * socket that is gone for a while ends the wait as well. */
+static int
+wait_gone(struct ctl *c, int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	uint64_t now, unseen = 0;
+
+	for (;;) {
+		if (poll(&p, 1, LOOK_MS) == 1)
+			return CTL_OK;
+		now = ctl_now_ns();
+		if (access(c->links[CTL_ENGINE].path, F_OK) == 0)
+			unseen = 0;
+		else if (unseen == 0)
+			unseen = now;
+		else if (fd < 0 || now - unseen > GRACE_NS)
+			return CTL_OK;
+		if (c->deadline != 0 && now >= c->deadline)
+			return CTL_TIMED_OUT;
+	}
+}
+
+int
+cmd_shutdown(struct ctl *c)
+{
+	cJSON *reply = NULL;
+	int rc, fd = watch_otpd(c);
+
+	if (fd == -2)
+		return CTL_UNREACHABLE;
+	rc = ctl_order(c, ctl_request("shutdown"), NULL, &reply);
+	if (rc == CTL_OK) {
+		rc = wait_gone(c, fd);
+		if (rc == CTL_OK)
+			c->out->outcome(c, NULL, "otpd is gone", reply);
+		else
+			ctl_warn("otpd has not stopped yet, and goes on "
+			    "stopping");
+		cJSON_Delete(reply);
+	}
+	if (fd >= 0)
+		(void)close(fd);
+	return rc;
+}

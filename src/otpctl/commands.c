@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Every command of otpctl, a row each: the parser, --help, `help NAME` and
+ * the tests read this table and nothing else.
+ */
+#include <string.h>
+
+#include "otpctl/otpctl.h"
+
+#define FOR_EVER	0
+#define QUESTION_S	10	/* how long an answer may take */
+
+const struct command commands[] = {
+	{ "status", "[PATH...]", "show the tree, or parts of it",
+	    "A PATH is a child's place in the tree (web/nginx); its last part "
+	    "(nginx) is\nenough where only one child has it.  Exit code 0 "
+	    "when the question was answered,\nwhatever the state; see "
+	    "is-running and is-failed.",
+	    cmd_status, 0, -1, CTL_OPT_TIMEOUT, QUESTION_S, true },
+	{ "is-running", "PATH", "exit 0 if it is running, 1 if not",
+	    "Prints the state; -q prints nothing.",
+	    cmd_is_running, 1, 1, CTL_OPT_TIMEOUT, QUESTION_S, true },
+	{ "is-failed", "PATH", "exit 0 if it has failed, 1 if not",
+	    "Prints the state; -q prints nothing.  A child that waits for "
+	    "another attempt\n(backoff) has not failed yet.",
+	    cmd_is_failed, 1, 1, CTL_OPT_TIMEOUT, QUESTION_S, true },
+	{ "wait", "PATH STATE", "wait until it is in that state",
+	    "STATE is one of starting, running, stopping, backoff, stopped, "
+	    "failed, gone.\nWaits for ever without --timeout.",
+	    cmd_wait, 2, 2, CTL_OPT_TIMEOUT, FOR_EVER, true },
+	{ "sync", "", "wait until nothing starts, stops or is retried",
+	    "Waits for ever without --timeout.",
+	    cmd_sync, 0, 0, CTL_OPT_TIMEOUT, FOR_EVER, true },
+	{ "start", "PATH...", "start children, wait for the outcome",
+	    "Starts also what has failed or was stopped.  A child that runs "
+	    "already is left alone.",
+	    cmd_start, 1, -1, CTL_OPT_TIMEOUT, FOR_EVER, true },
+	{ "stop", "PATH...", "stop children, wait until they are gone",
+	    "No rule starts it again until somebody says start or restart.",
+	    cmd_stop, 1, -1, CTL_OPT_TIMEOUT, FOR_EVER, true },
+	{ "restart", "PATH...", "stop children if they run, start them",
+	    "Never counts as a crash.",
+	    cmd_restart, 1, -1, CTL_OPT_TIMEOUT, FOR_EVER, false },
+	{ "signal", "SIG PATH", "send a signal to a child's process",
+	    "SIG is a name (HUP, SIGHUP) or a number.  What the process makes "
+	    "of it is judged\nby the child's own rules: an end is a crash "
+	    "like any other.",
+	    cmd_signal, 2, 2, CTL_OPT_TIMEOUT, QUESTION_S, false },
+	{ "reload", "[--dry-run]", "read the configuration again, converge",
+	    "All or nothing: a file with an error changes nothing.  Children "
+	    "that did not\nchange are not touched.  --dry-run only says what "
+	    "would happen.",
+	    cmd_reload, 0, 0, CTL_OPT_TIMEOUT | CTL_OPT_DRY_RUN, FOR_EVER,
+	    true },
+	{ "check", "[FILE]", "check a configuration, change nothing",
+	    "Without FILE the one that otpd was started with.  Where otpd "
+	    "does not run:\notpd -n -c FILE.",
+	    cmd_check, 0, 1, CTL_OPT_TIMEOUT, QUESTION_S, true },
+	{ "shutdown", "", "stop everything in order; return when otpd is gone",
+	    NULL, cmd_shutdown, 0, 0, CTL_OPT_TIMEOUT, FOR_EVER, true },
+	{ "events", "[-f] [--since SEQ]", "what happened, one line each",
+	    "All that is kept, or what is numbered SEQ and above.  -f shows "
+	    "what happens from\nnow on; with --since what has happened since "
+	    "comes first.",
+	    cmd_events, 0, 0, CTL_OPT_TIMEOUT | CTL_OPT_FOLLOW |
+	    CTL_OPT_SINCE, QUESTION_S, true },
+	{ "logs", "[-f] [-n N] PATH", "a child's output",
+	    "The last 20 lines, or N; -f goes on with new ones.",
+	    cmd_logs, 1, 1, CTL_OPT_TIMEOUT | CTL_OPT_FOLLOW | CTL_OPT_LINES,
+	    QUESTION_S, true },
+	{ "why", "PATH", "what happened to a child, and what to do next",
+	    "With -n the number of log lines that are shown (5).",
+	    cmd_why, 1, 1, CTL_OPT_TIMEOUT | CTL_OPT_LINES, QUESTION_S,
+	    true },
+	{ "failed", "", "all that has failed, and recent obituaries", NULL,
+	    cmd_failed, 0, 0, CTL_OPT_TIMEOUT, QUESTION_S, true },
+	{ "info", "", "otpd itself: version, processes, files", NULL,
+	    cmd_info, 0, 0, CTL_OPT_TIMEOUT, QUESTION_S, true },
+	{ "start-child", "SUP SPEC", "add a child to a supervisor, start it",
+	    "SPEC is JSON as in the configuration; - reads it from standard "
+	    "input.",
+	    cmd_start_child, 2, 2, CTL_OPT_TIMEOUT, FOR_EVER, false },
+	{ "terminate-child", "SUP ID", "stop a child, keep its specification",
+	    NULL, cmd_terminate_child, 2, 2, CTL_OPT_TIMEOUT, FOR_EVER, true },
+	{ "restart-child", "SUP ID", "start a child that is stopped", NULL,
+	    cmd_restart_child, 2, 2, CTL_OPT_TIMEOUT, FOR_EVER, false },
+	{ "delete-child", "SUP ID", "forget a stopped child's specification",
+	    NULL, cmd_delete_child, 2, 2, CTL_OPT_TIMEOUT, FOR_EVER, false },
+	{ "which-children", "SUP", "a supervisor's children, newest first",
+	    NULL, cmd_which_children, 1, 1, CTL_OPT_TIMEOUT, QUESTION_S,
+	    true },
+	{ "count-children", "SUP", "how many of which kind", NULL,
+	    cmd_count_children, 1, 1, CTL_OPT_TIMEOUT, QUESTION_S, true },
+	{ "help", "[COMMAND]", "this list, or more about one command", NULL,
+	    cmd_help, 0, 1, 0, QUESTION_S, true },
+	{ NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, false }
+};
+
+const struct command *
+command_find(const char *name)
+{
+	const struct command *cmd;
+
+	for (cmd = commands; cmd->name != NULL; cmd++)
+		if (strcmp(cmd->name, name) == 0)
+			return cmd;
+	return NULL;
+}
