@@ -265,6 +265,8 @@ tell_added(struct engine *e, const struct core_action *a)
 	struct service *s = engine_service(e, a->slot);
 	struct core_child view;
 
+	if (engine_child(e, a->slot)->gone)
+		engine_drop_child(e, a->slot);
 	engine_set_path(e, a->slot);
 	engine_save_child(e, a->slot);
 	if (core_view(e->core, a->slot, 0, &view) && view.dynamic &&
@@ -279,7 +281,9 @@ tell_removed(struct engine *e, const struct core_action *a)
 {
 	engine_event(e, EVENT_REMOVED, a->slot, NULL);
 	store_put(e->store, STORE_DYNAMIC, a->slot, "", 0);
-	engine_drop_child(e, a->slot);
+	engine_child(e, a->slot)->gone = true;
+	e->gone = xgrow(e->gone, &e->gone_cap, e->ngone, sizeof(*e->gone));
+	e->gone[e->ngone++] = a->slot;
 }
 
 static void

@@ -53,6 +53,8 @@ struct child {			/* what the core does not know of a slot */
 	bool		 ordered : 1;	/* the spawner has its START */
 	bool		 listed : 1;	/* the spawner had it at the beginning */
 	bool		 dirty : 1;	/* not yet in the snapshot */
+	bool		 gone : 1;	/* removed; dropped after the actions
+					 * that may still name it */
 };
 
 struct request {		/* a caller who waits for an answer */
@@ -138,6 +140,8 @@ struct engine {
 	uint32_t	 pids[PIDS_BUCKETS];	/* 1 + slot, chained */
 	uint32_t	*dirty;		/* slots to save */
 	uint32_t	 ndirty, dirty_cap;
+	uint32_t	*gone;		/* slots that were removed */
+	uint32_t	 ngone, gone_cap;
 	uint64_t	*failed;	/* incarnations whose start failed
 					 * without a process; not yet told */
 	uint32_t	 nfailed, failed_cap;

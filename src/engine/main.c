@@ -128,6 +128,7 @@ tear_down(struct engine *e)
 		free(e->requests[i].path);
 	free(e->children);
 	free(e->dirty);
+	free(e->gone);
 	free(e->failed);
 	free(e->requests);
 	free(e->waiters);

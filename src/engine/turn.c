@@ -11,6 +11,18 @@
 
 #include "engine/engine.h"
 
+/* An answer may still name what the action before it removed. */
+static void
+drop_gone(struct engine *e)
+{
+	while (e->ngone > 0) {
+		uint32_t slot = e->gone[--e->ngone];
+
+		if (e->children[slot].gone)
+			engine_drop_child(e, slot);
+	}
+}
+
 void
 engine_settle(struct engine *e)
 {
@@ -21,6 +33,7 @@ engine_settle(struct engine *e)
 		a = core_actions(e->core, &n);
 		for (size_t i = 0; i < n; i++)
 			engine_act(e, &a[i]);
+		drop_gone(e);
 		core_actions_clear(e->core);
 		if (e->nfailed == 0)
 			break;
