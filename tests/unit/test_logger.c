@@ -389,39 +389,55 @@ START_TEST(flood_starves_nobody)
 }
 END_TEST
 
+/* How often it has gone to sleep; *out_asleep: it has now. */
 static long
-wakeups(void)
+sleeps(bool *out_asleep)
 {
-	char path[64], line[128];
+	char path[64], line[128], state = '?';
 	long n = -1;
 	FILE *f;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)rig.pid);
 	f = fopen(path, "r");
 	ck_assert_ptr_nonnull(f);
-	while (fgets(line, sizeof(line), f) != NULL)
+	while (fgets(line, sizeof(line), f) != NULL) {
+		(void)sscanf(line, "State: %c", &state);
 		(void)sscanf(line, "voluntary_ctxt_switches: %ld", &n);
+	}
 	(void)fclose(f);
 	ck_assert_int_ge(n, 0);
+	*out_asleep = state == 'S';
 	return n;
+}
+
+static void
+observe(int ms)
+{
+	struct itimerspec when = { .it_value.tv_nsec = ms * 1000000L };
+	struct pollfd timer = { .events = POLLIN };
+
+	timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	(void)timerfd_settime(timer.fd, 0, &when, NULL);
+	ck_assert_int_eq(poll(&timer, 1, 5000), 1);
+	(void)close(timer.fd);
 }
 
 START_TEST(sleeps_when_writers_have_gone)
 {
-	struct itimerspec when = { .it_value.tv_nsec = 300000000 };
 	struct pipe_ends p = stream_new(KEY, "a");
-	struct pollfd timer = { .events = POLLIN };
+	bool asleep = false;
 	char path[64];
 	long before;
 
 	pipe_say(&p, "one\n");
 	(void)close(p.w);
 	barrier();
-	timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-	(void)timerfd_settime(timer.fd, 0, &when, NULL);
-	before = wakeups();
-	ck_assert_int_eq(poll(&timer, 1, 5000), 1);
-	ck_assert_int_eq(wakeups(), before);
+	while (!asleep)			/* it has seen us hang up */
+		(void)sleeps(&asleep);
+	observe(20);
+	before = sleeps(&asleep);
+	observe(300);
+	ck_assert_int_eq(sleeps(&asleep), before);
 	/* The service is started again and is heard. */
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", p.r);
 	p.w = open(path, O_WRONLY | O_CLOEXEC);
