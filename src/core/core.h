@@ -225,6 +225,8 @@ uint32_t core_root(const struct core *c);
 uint32_t core_first(const struct core *c, uint32_t sup);
 uint32_t core_next(const struct core *c, uint32_t slot);
 uint32_t core_find(const struct core *c, uint32_t sup, const char *id);
+/* The user of a simple supervisor's template; NULL for any other. */
+void	*core_template(const struct core *c, uint32_t sup);
 bool	core_view(const struct core *c, uint32_t slot, uint64_t now_ms,
 	    struct core_child *out);
 uint32_t core_nslots(const struct core *c);	/* every slot is below this */

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Converging on another specification.  What is known of every child is
+ * replaced at once; then each supervisor that has something to stop, start or
+ * reorder finds a message in its mailbox and does so in its turn.
+ */
+#include <stdlib.h>
+
+#include "core/parts.h"
+
+/* --- comparing --- */
+
+static bool
+same_kind(const struct child *ch, const struct core_spec *spec)
+{
+	return ch->type == spec->type && (ch->sup == NULL ||
+	    (ch->sup->strategy == CORE_SIMPLE_ONE_FOR_ONE) ==
+	    (spec->strategy == CORE_SIMPLE_ONE_FOR_ONE));
+}
+
+/* One added at run time is adopted when the specification now names it. */
+static struct child *
+match(const struct core *c, const struct sup *s, const struct core_spec *spec)
+{
+	struct child *ch = index_listed(c, s, spec->id);
+
+	if (ch != NULL && same_kind(ch, spec))
+		return ch;
+	ch = index_fixed(c, s, spec->id);
+	return ch != NULL && same_kind(ch, spec) ? ch : NULL;
+}
+
+static void
+diff_children(const struct core *c, struct todo *todo, const struct sup *s,
+    const struct core_spec *spec, core_same_fn *same, core_diff_fn *emit,
+    void *arg)
+{
+	struct child *ch;
+
+	for (spec = spec->children; spec != NULL; spec = spec->next) {
+		ch = match(c, s, spec);
+		if (ch == NULL) {
+			emit(arg, CORE_ADD, CORE_NONE, spec, s->self->slot);
+			continue;
+		}
+		ch->seen = true;
+		emit(arg, same(ch->user, spec->user) ? CORE_KEEP :
+		    CORE_CHANGE, ch->slot, spec, s->self->slot);
+		if (ch->sup != NULL)
+			todo_push(todo, ch, spec);
+	}
+	for (ch = s->first_fixed; ch != NULL; ch = ch->next_fixed)
+		if (ch->listed && !ch->seen)
+			emit(arg, CORE_REMOVE, ch->slot, NULL, s->self->slot);
+	for (ch = s->first_fixed; ch != NULL; ch = ch->next_fixed)
+		ch->seen = false;
+	for (ch = s->first; ch != NULL; ch = ch->next)
+		ch->seen = false;
+}
+
+void
+core_diff(const struct core *c, const struct core_spec *root,
+    core_same_fn *same, core_diff_fn *emit, void *arg)
+{
+	struct todo todo = { 0 };
+	struct child *ch = c->root;
+	const struct core_spec *spec = root;
+
+	todo_push(&todo, ch, spec);
+	while (todo_pop(&todo, &ch, &spec))
+		if (ch->sup->strategy != CORE_SIMPLE_ONE_FOR_ONE)
+			diff_children(c, &todo, ch->sup, spec, same, emit,
+			    arg);
+}
+
+/* --- what is known of one child --- */
+
+static void
+update(struct core *c, struct child *ch, const struct core_spec *spec,
+    core_same_fn *same)
+{
+	if (!same(ch->user, spec->user) && ch->state != CORE_STOPPED)
+		ch->changed = true;
+	if (ch->parked && !spec->down) {
+		ch->parked = false;
+		ch->wanted = true;
+	}
+	if (ch->user != spec->user)
+		act_add(c, CORE_ACT_FREE, ch)->user = ch->user;
+	slot_fill(ch, spec);
+	child_significant(c, ch, spec->significant);
+	if (ch->sup != NULL)
+		slot_fill_sup(c, ch->sup, spec);
+	ch->doomed = false;
+	child_dirty(c, ch);
+}
+
+static struct child *
+add(struct core *c, struct sup *s, const struct core_spec *spec)
+{
+	struct child *ch = slot_build(c, spec);
+
+	ch->parent = s->self;
+	index_add(c, ch);
+	ch->wanted = true;
+	ch->parked = spec->down;
+	return ch;
+}
+
+/* --- the children of one supervisor --- */
+
+struct fixed {			/* the coming list of the specification */
+	struct child	**at;
+	size_t		 n;
+	bool		 differs;	/* there is something to be done */
+};
+
+static void
+gather(struct core *c, struct todo *todo, struct sup *s,
+    const struct core_spec *spec, core_same_fn *same, struct fixed *out)
+{
+	struct child *ch;
+
+	for (; spec != NULL; spec = spec->next) {
+		ch = match(c, s, spec);
+		if (ch != NULL) {
+			update(c, ch, spec, same);
+			if (ch->sup != NULL)
+				todo_push(todo, ch, spec);
+		} else {
+			ch = index_listed(c, s, spec->id);
+			if (ch != NULL)
+				ch->doomed = true;
+			ch = add(c, s, spec);
+		}
+		out->differs |= ch->changed || ch->wanted || !ch->fixed;
+		ch->seen = true;
+		out->at[out->n++] = ch;
+	}
+}
+
+/* What the specification no longer names is to go. */
+static void
+doom_rest(struct core *c, struct sup *s, struct fixed *f)
+{
+	struct child *ch, *next;
+	size_t i = 0;
+
+	for (ch = s->first_fixed; ch != NULL; ch = next) {
+		next = ch->next_fixed;
+		if (ch->seen) {
+			f->differs |= f->at[i++] != ch;
+			continue;
+		}
+		f->differs = true;
+		ch->fixed = false;
+		child_dirty(c, ch);
+		if (ch->listed)
+			ch->doomed = true;
+		else
+			slot_free_tree(c, ch);
+	}
+}
+
+static void
+set_fixed(struct core *c, struct sup *s, const struct fixed *f)
+{
+	size_t i;
+
+	s->first_fixed = s->last_fixed = NULL;
+	for (i = 0; i < f->n; i++) {
+		f->at[i]->seen = false;
+		slot_fix(s, f->at[i]);
+		child_dirty(c, f->at[i]);
+	}
+}
+
+/* It does not live: there is nothing to stop and nothing to start. */
+static void
+settle_down(struct core *c, struct sup *s)
+{
+	struct child *ch, *next;
+
+	for (ch = s->first; ch != NULL; ch = next) {
+		next = ch->next;
+		if (ch->doomed)
+			tree_drop(c, ch);
+	}
+	tree_relist(c, s, true);
+	for (ch = s->first; ch != NULL; ch = ch->next)
+		ch->wanted = ch->changed = false;
+}
+
+static void
+converge(struct core *c, struct todo *todo, struct sup *s,
+    const struct core_spec *spec, core_same_fn *same)
+{
+	const struct core_spec *sub;
+	struct fixed f = { 0 };
+	size_t n = 0;
+
+	for (sub = spec->children; sub != NULL; sub = sub->next)
+		n++;
+	f.at = core_alloc((n + 1) * sizeof(f.at[0]));
+	gather(c, todo, s, spec->children, same, &f);
+	doom_rest(c, s, &f);
+	set_fixed(c, s, &f);
+	free(f.at);
+	if (!f.differs)
+		return;
+	if (s->phase == PHASE_DOWN) {
+		settle_down(c, s);
+	} else if (!s->reload.queued && s->phase != PHASE_KILLED) {
+		c->nreloads++;
+		mbox_post(c, s, &s->reload);
+	}
+}
+
+/* --- the whole --- */
+
+static void
+answer(struct core *c)
+{
+	size_t i;
+
+	if (c->nreloads > 0)
+		return;
+	for (i = 0; i < c->nreload_calls; i++)
+		(void)act_reply(c, c->reload_calls[i], CORE_OK, CORE_NONE);
+	free(c->reload_calls);
+	c->reload_calls = NULL;
+	c->nreload_calls = 0;
+}
+
+void
+core_reload(struct core *c, const struct core_spec *root, core_same_fn *same,
+    uint64_t call, uint64_t now_ms)
+{
+	struct todo todo = { 0 };
+	const struct core_spec *spec;
+	struct child *ch;
+
+	c->now_ms = now_ms;
+	update(c, c->root, root, same);
+	c->root->changed = false;
+	todo_push(&todo, c->root, root);
+	while (todo_pop(&todo, &ch, &spec))
+		if (ch->sup->strategy != CORE_SIMPLE_ONE_FOR_ONE)
+			converge(c, &todo, ch->sup, spec, same);
+	c->reload_calls = core_grow(c->reload_calls, c->nreload_calls + 1,
+	    sizeof(c->reload_calls[0]));
+	c->reload_calls[c->nreload_calls++] = call;
+	answer(c);
+	sup_work(c);
+}
+
+/* --- one supervisor's turn --- */
+
+void
+reload_serve(struct core *c, struct sup *s)
+{
+	s->job = JOB_RELOAD;
+	sup_stops(c, s, s->first);
+}
+
+/* What had to go is gone. */
+void
+reload_stopped(struct core *c, struct sup *s)
+{
+	tree_relist(c, s, true);
+	sup_starts(c, s, s->first);
+}
+
+/* It has converged, or ended, or will begin anew: no need to wait for it. */
+void
+reload_over(struct core *c, struct sup *s)
+{
+	uint32_t before = c->nreloads;
+
+	if (s->reload.queued) {
+		mbox_remove(s, &s->reload);
+		c->nreloads--;
+	}
+	if (s->job == JOB_RELOAD) {
+		s->job = JOB_NONE;
+		c->nreloads--;
+	}
+	if (c->nreloads != before)
+		answer(c);
+}
