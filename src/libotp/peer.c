@@ -321,7 +321,9 @@ peer_next(struct peer *p, struct frame_header *h, const void **payload)
 	int rc;
 
 	for (;;) {
-		at = p->in.data == NULL ? NULL : p->in.data + p->in.pos;
+		if (p->in.data == NULL)
+			return 0;
+		at = p->in.data + p->in.pos;
 		max = p->greeted ? p->limits.max_payload : HELLO_MAX;
 		n = frame_parse(at, buffer_len(&p->in), max, h);
 		if (n < 0)
