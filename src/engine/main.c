@@ -111,6 +111,20 @@ set_up(struct engine *e)
 		abort();
 }
 
+/* What the core was given and still refers to. */
+static void
+free_services(struct core *core)
+{
+	struct core_child view;
+
+	for (uint32_t slot = 0; slot < core_nslots(core); slot++) {
+		if (!core_view(core, slot, 0, &view))
+			continue;
+		service_free(core_template(core, slot));
+		service_free(view.user);
+	}
+}
+
 static void
 tear_down(struct engine *e)
 {
@@ -118,6 +132,7 @@ tear_down(struct engine *e)
 	for (uint32_t slot = 0; slot < e->children_cap; slot++)
 		if (e->children[slot].path != NULL)
 			engine_drop_child(e, slot);
+	free_services(e->core);
 	core_free(e->core);
 	events_free(e->events);
 	store_free(e->store);
