@@ -122,22 +122,18 @@ remove_all(struct rig *r)
 	r->dir[0] = '\0';
 }
 
-/* What otpd and its parts wrote; true when there is something. */
-static bool
+/* What otpd and its parts wrote. */
+static void
 print_stderr(void)
 {
 	char text[8192];
 	ssize_t n;
-	bool any = false;
 	int fd = open("stderr", O_RDONLY | O_CLOEXEC);
 
-	while (fd >= 0 && (n = read(fd, text, sizeof(text))) > 0) {
-		any = true;
+	while (fd >= 0 && (n = read(fd, text, sizeof(text))) > 0)
 		(void)fwrite(text, 1, (size_t)n, stdout);
-	}
 	if (fd >= 0)
 		(void)close(fd);
-	return any;
 }
 
 void
@@ -151,7 +147,7 @@ rig_fail(struct rig *r, const char *format, ...)
 	va_end(ap);
 	printf("\n");
 	kill_all();
-	(void)print_stderr();
+	print_stderr();
 	remove_all(r);
 	(void)fflush(stdout);
 	_exit(1);
@@ -554,11 +550,13 @@ rig_settle(struct rig *r)
 void
 rig_done(struct rig *r)
 {
+	struct stat st;
+
 	if (r->otpd != 0)
 		rig_fail(r, "otpd is still there");
 	if (kill_children() > 0)
 		rig_fail(r, "processes were left behind");
-	if (print_stderr())
+	if (stat("stderr", &st) < 0 || st.st_size > 0)
 		rig_fail(r, "something was said on stderr");
 	line_close(r->events);
 	cJSON_Delete(r->heard);
