@@ -77,19 +77,21 @@ int
 main(int argc, char **argv)
 {
 	const char *srcdir = getenv("OTPD_SRCDIR");
+	const char *target = strrchr(argv[0], '_');	/* of fuzz_frame */
 	char corpus[4096];
 	int i, n, total = 0;
 
+	target = target == NULL ? argv[0] : target + 1;
 	if (argc == 1) {
 		(void)snprintf(corpus, sizeof(corpus),
-		    "%s/tests/fuzz/corpus/%s",
-		    srcdir == NULL ? "." : srcdir, FUZZ_TARGET);
+		    "%s/tests/fuzz/corpus/%s", srcdir == NULL ? "." : srcdir,
+		    target);
 		total = run(corpus);
 	}
 	for (i = 1; i < argc && total >= 0; i++) {
 		n = run(argv[i]);
 		total = n < 0 ? -1 : total + n;
 	}
-	(void)printf("%s: %d inputs\n", FUZZ_TARGET, total);
+	(void)printf("%s: %d inputs\n", target, total);
 	return total > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -37,8 +37,8 @@ static int runs[MAX_RUNS], nruns;
 
 struct test_timer {
 	struct loop_timer	timer;
-	int			id;
 	struct test_timer	*victim;	/* cancelled when it runs */
+	int			id;
 	int			again;		/* sets itself so many times */
 };
 

@@ -186,49 +186,49 @@ END_TEST
 
 struct bad_hello {
 	const char	*why;
-	uint8_t		 type;
+	uint32_t	 type;
 	uint32_t	 length;	/* 0: the whole struct */
 	uint32_t	 magic;
-	uint16_t	 version;
+	uint32_t	 version;
 	uint32_t	 max_payload;
+	int		 want;
 	const char	*names;
 	size_t		 names_len;
-	int		 want;
 };
 
+#define GOOD	FRAME_HELLO, 0, FRAME_MAGIC, 1, MAX
+
 static const struct bad_hello hellos[] = {
-	{ "a good one", FRAME_HELLO, 0, FRAME_MAGIC, 1, MAX, "", 0, 0 },
-	{ "a name and a path", FRAME_HELLO, 0, FRAME_MAGIC, 1, MAX, "a\0b", 4,
-	    0 },
-	{ "more than we know of", FRAME_HELLO, 0, FRAME_MAGIC, 1, MAX,
-	    "a\0b\0new", 8, 0 },
+	{ "a good one", GOOD, 0, "", 0 },
+	{ "a name and a path", GOOD, 0, "a\0b", 4 },
+	{ "more than we know of", GOOD, 0, "a\0b\0new", 8 },
 	{ "the least that is taken", FRAME_HELLO, 0, FRAME_MAGIC, 1,
-	    PEER_PAYLOAD_MIN, "", 0, 0 },
-	{ "a call first", FRAME_CALL, 0, FRAME_MAGIC, 1, MAX, "", 0, -EPROTO },
-	{ "bad magic", FRAME_HELLO, 0, 0x4450544e, 1, MAX, "", 0, -EPROTO },
-	{ "another version", FRAME_HELLO, 0, FRAME_MAGIC, 2, MAX, "", 0,
-	    -EPROTO },
-	{ "takes nothing", FRAME_HELLO, 0, FRAME_MAGIC, 1, 0, "", 0, -EPROTO },
+	    PEER_PAYLOAD_MIN, 0, "", 0 },
+	{ "a call first", FRAME_CALL, 0, FRAME_MAGIC, 1, MAX, -EPROTO, "", 0 },
+	{ "bad magic", FRAME_HELLO, 0, 0x4450544e, 1, MAX, -EPROTO, "", 0 },
+	{ "another version", FRAME_HELLO, 0, FRAME_MAGIC, 2, MAX, -EPROTO, "",
+	    0 },
+	{ "takes nothing", FRAME_HELLO, 0, FRAME_MAGIC, 1, 0, -EPROTO, "", 0 },
 	{ "takes too little", FRAME_HELLO, 0, FRAME_MAGIC, 1,
-	    PEER_PAYLOAD_MIN - 1, "", 0, -EPROTO },
-	{ "a name without an end", FRAME_HELLO, 0, FRAME_MAGIC, 1, MAX, "a", 1,
-	    -EPROTO },
-	{ "no path", FRAME_HELLO, 0, FRAME_MAGIC, 1, MAX, "a", 2, -EPROTO },
-	{ "a path without an end", FRAME_HELLO, 0, FRAME_MAGIC, 1, MAX, "a\0b",
-	    3, -EPROTO },
-	{ "too short", FRAME_HELLO, 23, FRAME_MAGIC, 1, MAX, "", 0, -EPROTO },
-	{ "too long", FRAME_HELLO, 100000, FRAME_MAGIC, 1, MAX, "", 0,
-	    -EMSGSIZE },
-	{ "4 GiB", FRAME_HELLO, UINT32_MAX, FRAME_MAGIC, 1, MAX, "", 0,
-	    -EMSGSIZE },
+	    PEER_PAYLOAD_MIN - 1, -EPROTO, "", 0 },
+	{ "a name without an end", GOOD, -EPROTO, "a", 1 },
+	{ "no path", GOOD, -EPROTO, "a", 2 },
+	{ "a path without an end", GOOD, -EPROTO, "a\0b", 3 },
+	{ "too short", FRAME_HELLO, 23, FRAME_MAGIC, 1, MAX, -EPROTO, "", 0 },
+	{ "too long", FRAME_HELLO, 100000, FRAME_MAGIC, 1, MAX, -EMSGSIZE, "",
+	    0 },
+	{ "4 GiB", FRAME_HELLO, UINT32_MAX, FRAME_MAGIC, 1, MAX, -EMSGSIZE, "",
+	    0 },
 };
 
 START_TEST(hello_is_checked)
 {
 	const struct bad_hello *row = &hellos[_i];
 	struct frame_hello hello = { .magic = row->magic,
-		.version = row->version, .max_payload = row->max_payload };
-	struct frame_header h = { .type = row->type, .length = row->length };
+		.version = (uint16_t)row->version,
+		.max_payload = row->max_payload };
+	struct frame_header h = { .type = (uint8_t)row->type,
+		.length = row->length };
 	uint8_t buf[FRAME_HEADER_LEN + sizeof(hello)];
 	const void *payload;
 	int rc;

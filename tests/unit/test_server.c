@@ -42,7 +42,7 @@ START_TEST(a_call_in_pieces_is_answered)
 	size_t i;
 
 	frame_encode(&h, buf);
-	memcpy(buf + H, "hello", 5);
+	memcpy(buf + H, "hello", sizeof(buf) - H);
 	for (i = 0; i < sizeof(buf); i++) {
 		ck_assert_int_eq(fx.ncalls, 0);
 		put(r, buf + i, 1);
@@ -134,23 +134,23 @@ END_TEST
 
 static const struct {
 	const char	*why;
-	uint8_t		 type;
 	uint32_t	 length;
+	uint8_t		 type;
 	bool		 greet;
 	uint16_t	 tag;
 } faults[] = {
-	{ "a call before HELLO", FRAME_CALL, 0, false, FRAME_E_PROTOCOL },
-	{ "a HELLO of 4 GiB", FRAME_HELLO, UINT32_MAX, false,
+	{ "a call before HELLO", 0, FRAME_CALL, false, FRAME_E_PROTOCOL },
+	{ "a HELLO of 4 GiB", UINT32_MAX, FRAME_HELLO, false,
 	    FRAME_E_TOO_LARGE },
-	{ "an empty HELLO", FRAME_HELLO, 0, false, FRAME_E_PROTOCOL },
+	{ "an empty HELLO", 0, FRAME_HELLO, false, FRAME_E_PROTOCOL },
 	{ "no type", 0, 0, true, FRAME_E_PROTOCOL },
-	{ "garbage", 255, UINT32_MAX, true, FRAME_E_PROTOCOL },
-	{ "4 GiB", FRAME_CALL, UINT32_MAX, true, FRAME_E_TOO_LARGE },
-	{ "a byte too much", FRAME_CALL, FRAME_ENGINE_MAX + 1, true,
+	{ "garbage", UINT32_MAX, 255, true, FRAME_E_PROTOCOL },
+	{ "4 GiB", UINT32_MAX, FRAME_CALL, true, FRAME_E_TOO_LARGE },
+	{ "a byte too much", FRAME_ENGINE_MAX + 1, FRAME_CALL, true,
 	    FRAME_E_TOO_LARGE },
-	{ "a reply", FRAME_REPLY, 0, true, FRAME_E_PROTOCOL },
-	{ "a DOWN", FRAME_DOWN, 0, true, FRAME_E_PROTOCOL },
-	{ "HELLO again", FRAME_HELLO, 0, true, FRAME_E_PROTOCOL },
+	{ "a reply", 0, FRAME_REPLY, true, FRAME_E_PROTOCOL },
+	{ "a DOWN", 0, FRAME_DOWN, true, FRAME_E_PROTOCOL },
+	{ "HELLO again", 0, FRAME_HELLO, true, FRAME_E_PROTOCOL },
 };
 
 START_TEST(a_fault_is_answered_and_closed)
