@@ -162,6 +162,6 @@ log_tail(struct ctl *c, const char *path, int n, struct buf *b)
 		    keep_lines, b);
 		client_close(client);
 	}
-	free(payload);
+	cJSON_free(payload);
 	return rc == 0;
 }

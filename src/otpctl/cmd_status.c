@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "otpctl/arena.h"
 #include "otpctl/node.h"
 #include "otpctl/otpctl.h"
 
@@ -36,8 +37,10 @@ int
 cmd_status(struct ctl *c)
 {
 	cJSON *reply;
-	int rc = ask_status(c, c->argv, c->argc, &reply);
+	int rc;
 
+	arena_use();
+	rc = ask_status(c, c->argv, c->argc, &reply);
 	if (rc != CTL_OK)
 		return rc;
 	c->out->status(c, children_of(reply));

@@ -17,7 +17,7 @@ print(struct ctl *c, const cJSON *o)
 		abort();
 	buf_json(&c->text, s, strlen(s));
 	buf_puts(&c->text, "\n");
-	free(s);
+	cJSON_free(s);
 }
 
 static void

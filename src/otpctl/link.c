@@ -253,11 +253,11 @@ ctl_ask(struct ctl *c, enum ctl_server to, cJSON *request, cJSON **out)
 			rc = client_call(l->client, payload, strlen(payload),
 			    c->deadline, &text, &len);
 		} else if (!broke(rc)) {
-			free(payload);
+			cJSON_free(payload);
 			return open_failed(c, to, -rc);
 		}
 	} while (broke(rc) && again(c, &a));
-	free(payload);
+	cJSON_free(payload);
 	if (rc != 0)
 		return call_failed(c, &a, rc);
 	return parsed(&a, text, len, out);
@@ -317,7 +317,7 @@ ctl_stream(struct ctl *c, enum ctl_server to,
 			a.asked = true;
 			rc = client_stream(l->client, payload,
 			    strlen(payload), c->deadline, fn, c);
-			free(payload);
+			cJSON_free(payload);
 			a.give_up = 0;
 		}
 		if (!broke(rc) || !again(c, &a))

@@ -97,21 +97,51 @@ look_span(struct buf *b, int64_t ms, bool tenths)
 		    (int)(s % 86400 / 3600));
 }
 
+/* n digits; -1 when there is anything else. */
+static int
+digits(const char *s, int n)
+{
+	int v = 0;
+
+	for (; n > 0; n--, s++) {
+		if (*s < '0' || *s > '9')
+			return -1;
+		v = v * 10 + (*s - '0');
+	}
+	return v;
+}
+
+/* Days from 1970-01-01 to a date of the Gregorian calendar; years begin in
+ * March here, so that the leap day is the last one. */
+static int64_t
+days(int year, int month, int day)
+{
+	int64_t y = month <= 2 ? year - 1 : year;
+	int64_t m = month <= 2 ? month + 9 : month - 3;
+
+	return 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 +
+	    day - 1 - 719468;
+}
+
+/* By hand: timegm(3) reads the time zone's file first. */
 int64_t
 look_time(const char *iso)
 {
-	struct tm tm;
-	unsigned ms = 0;
-	int n;
+	static const char shape[] = "dddd-dd-ddTdd:dd:dd.ddd";
+	int64_t s;
+	size_t i;
 
-	memset(&tm, 0, sizeof(tm));
-	n = sscanf(iso, "%d-%d-%dT%d:%d:%d.%3u", &tm.tm_year, &tm.tm_mon,
-	    &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &ms);
-	if (n < 6 || tm.tm_year < 1970 || tm.tm_year > 9999)
+	for (i = 0; shape[i] != '\0'; i++)
+		if (shape[i] == 'd' ? digits(iso + i, 1) < 0 :
+		    iso[i] != shape[i])
+			return -1;
+	if (digits(iso, 4) < 1970)
 		return -1;
-	tm.tm_year -= 1900;
-	tm.tm_mon--;
-	return (int64_t)timegm(&tm) * 1000 + (int64_t)ms;
+	s = days(digits(iso, 4), digits(iso + 5, 2), digits(iso + 8, 2));
+	s = s * 24 + digits(iso + 11, 2);
+	s = s * 60 + digits(iso + 14, 2);
+	s = s * 60 + digits(iso + 17, 2);
+	return s * 1000 + digits(iso + 20, 3);
 }
 
 int64_t

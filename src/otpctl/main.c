@@ -288,7 +288,11 @@ find_runtime(struct ctl *c)
 	const char *v, *below = "";
 	int i;
 
-	v = c->runtime_dir != NULL ? c->runtime_dir : getenv("OTP_RUNTIME_DIR");
+	v = c->runtime_dir;
+	if (v != NULL && v[0] == '\0')
+		return usage("-r wants a directory", "");
+	if (v == NULL)
+		v = getenv("OTP_RUNTIME_DIR");
 	if ((v == NULL || v[0] == '\0') && geteuid() == 0)
 		v = "/run/otpd";
 	if (v == NULL || v[0] == '\0') {

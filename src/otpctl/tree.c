@@ -16,6 +16,8 @@ struct line {
 	size_t		 up;		/* 1 + its supervisor's; 0: none */
 	size_t		 depth;
 	bool		 last;		/* of its siblings */
+	size_t		 at[NCOLS + 1];	/* where its cells' texts begin */
+	size_t		 width[NCOLS];
 };
 
 struct tree {
@@ -24,7 +26,7 @@ struct tree {
 	size_t		 width[NCOLS];
 	const struct look *look;
 	int64_t		 now;
-	struct buf	 cell;		/* one cell, while it is made */
+	struct buf	 cells;		/* the texts of all cells */
 	bool		*open;		/* by depth: a sibling follows below */
 };
 
@@ -181,25 +183,24 @@ make_cell(struct tree *t, const struct line *line, enum column col)
 {
 	const struct node *n = &line->node;
 
-	t->cell.len = 0;
 	switch (col) {
 	case COL_NAME:
-		buf_text(&t->cell, line->depth == 0 ? n->path : n->id);
+		buf_text(&t->cells, line->depth == 0 ? n->path : n->id);
 		break;
 	case COL_STATE:
-		buf_text(&t->cell, n->state_word);
+		buf_text(&t->cells, n->state_word);
 		break;
 	case COL_WHAT:
-		cell_what(&t->cell, n);
+		cell_what(&t->cells, n);
 		break;
 	case COL_UP:
-		cell_up(&t->cell, n);
+		cell_up(&t->cells, n);
 		break;
 	case COL_RESTARTS:
-		cell_restarts(&t->cell, n);
+		cell_restarts(&t->cells, n);
 		break;
 	case COL_NOTE:
-		cell_note(&t->cell, n, t->now);
+		cell_note(&t->cells, n, t->now);
 		break;
 	case NCOLS:
 	default:
@@ -207,21 +208,30 @@ make_cell(struct tree *t, const struct line *line, enum column col)
 	}
 }
 
+/* All texts, once; and how wide the columns have to be. */
 static void
-tree_measure(struct tree *t)
+tree_fill(struct tree *t)
 {
+	struct line *line;
 	size_t i, w;
 	int col;
 
-	for (i = 0; i < t->n; i++)
-		for (col = 0; col < COL_NOTE; col++) {
-			make_cell(t, &t->lines[i], (enum column)col);
-			w = buf_width(t->cell.data, t->cell.len);
+	for (i = 0; i < t->n; i++) {
+		line = &t->lines[i];
+		for (col = 0; col < NCOLS; col++) {
+			line->at[col] = t->cells.len;
+			make_cell(t, line, (enum column)col);
+			w = t->cells.len == line->at[col] ? 0 :
+			    buf_width(t->cells.data + line->at[col],
+			    t->cells.len - line->at[col]);
 			if (col == COL_NAME)
-				w += branch_width(t, t->lines[i].depth);
+				w += branch_width(t, line->depth);
+			line->width[col] = w;
 			if (w > t->width[col])
 				t->width[col] = w;
 		}
+		line->at[NCOLS] = t->cells.len;
+	}
 }
 
 static enum tint
@@ -252,21 +262,19 @@ put_cell(struct tree *t, struct buf *b, const struct line *line,
     enum column col, size_t room)
 {
 	enum tint tint = cell_tint(&line->node, col);
-	size_t w;
+	size_t start;
 
-	make_cell(t, line, col);
-	if (room != SIZE_MAX)
-		buf_cut(&t->cell, 0, room, t->look->utf8 ? "…" : "~");
-	w = buf_width(t->cell.data, t->cell.len);
 	if (tint != TINT_NONE)
 		buf_puts(b, look_tint(t->look, tint));
-	buf_add(b, t->cell.data, t->cell.len);
+	start = b->len;
+	buf_add(b, t->cells.data + line->at[col],
+	    line->at[col + 1] - line->at[col]);
+	if (line->width[col] > room)
+		buf_cut(b, start, room, t->look->utf8 ? "…" : "~");
 	if (tint != TINT_NONE)
 		buf_puts(b, look_plain(t->look));
-	if (col == COL_NAME)
-		w += branch_width(t, line->depth);
 	if (col < COL_NOTE)
-		buf_pad(b, t->width[col] - w);
+		buf_pad(b, t->width[col] - line->width[col]);
 }
 
 /* A column in which nobody has anything to say. */
@@ -331,8 +339,7 @@ put_line(struct tree *t, struct buf *b, const struct line *line, size_t room)
 		put_cell(t, b, line, (enum column)col, SIZE_MAX);
 		buf_puts(b, "  ");
 	}
-	make_cell(t, line, COL_NOTE);
-	w = buf_width(t->cell.data, t->cell.len);
+	w = line->width[COL_NOTE];
 	if (w > 0 && w <= room) {
 		put_cell(t, b, line, COL_NOTE, room);
 	} else {
@@ -361,12 +368,12 @@ show(struct buf *b, const struct look *l, const cJSON *children, int64_t now,
 		node_read(o, &t.lines[i++].node);
 	if (as_tree)
 		tree_shape(&t);
-	tree_measure(&t);
+	tree_fill(&t);
 	memset(t.open, 0, (t.n + 2) * sizeof(*t.open));
 	room = note_room(&t);
 	for (i = 0; i < t.n; i++)
 		put_line(&t, b, &t.lines[i], room);
-	buf_done(&t.cell);
+	buf_done(&t.cells);
 	free(t.open);
 	free(t.lines);
 }
