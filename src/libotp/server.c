@@ -310,11 +310,10 @@ on_conn(void *arg, uint32_t events)
 {
 	struct conn *c = arg;
 
-	if (c->events & EPOLLIN) {
-		if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
-			conn_input(c);
-	} else if (events & (EPOLLHUP | EPOLLERR))
-		c->doomed = true;
+	/* While it is not read from, sending tells that it has gone. */
+	if ((c->events & EPOLLIN) &&
+	    (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+		conn_input(c);
 	settle(c);
 }
 

@@ -58,6 +58,10 @@ on_call(void *arg, server_peer peer, const struct frame_header *h,
 		    "what is that");
 		return;
 	}
+	if (h->length == 5 && memcmp(payload, "fault", 5) == 0) {
+		(void)server_error(s, peer, 0, FRAME_E_PROTOCOL, "no more");
+		return;
+	}
 	if (h->length == 4 && memcmp(payload, "exit", 4) == 0)
 		_exit(0);
 	if (h->length == 5 && memcmp(payload, "large", 5) == 0) {
@@ -188,6 +192,28 @@ call_and_call_again(void)
 	client_close(c);
 }
 
+static void
+call_with_more_than_a_pipe_holds(void)
+{
+	struct client *c = open_client();
+	char *big = calloc(1, FRAME_SERVER_MAX);
+
+	MUST(big != NULL);
+	must_echo(c, big, FRAME_SERVER_MAX);
+	free(big);
+	client_close(c);
+}
+
+START_TEST(a_large_call_is_sent_in_pieces)
+{
+	struct server_limits large = SERVER_LIMITS_DEFAULT;
+
+	large.max_payload = FRAME_SERVER_MAX;
+	server_set_limits(s, &large);
+	beside(call_with_more_than_a_pipe_holds, true);
+}
+END_TEST
+
 START_TEST(calls_are_answered)
 {
 	beside(call_and_call_again, true);
@@ -206,6 +232,8 @@ call_with_errors(void)
 	MUST(client_call(c, "error", 5, 0, &out, &n) == -EREMOTEIO);
 	MUST(strcmp(client_error(c, &tag), "what is that") == 0);
 	MUST(tag == FRAME_E_BAD_REQUEST);
+	MUST(client_call(c, "fault", 5, 0, &out, &n) == -EREMOTEIO);
+	MUST(strcmp(client_error(c, &tag), "no more") == 0);
 	MUST(client_call(c, big, FRAME_ENGINE_MAX + 1, 0, &out, &n) ==
 	    -EMSGSIZE);
 	MUST(n == 77 && out == (char *)&out);
@@ -465,6 +493,7 @@ main(void)
 {
 	const TTest *const tests[] = {
 		calls_are_answered,
+		a_large_call_is_sent_in_pieces,
 		an_error_does_not_end_the_connection,
 		a_late_reply_is_not_taken_for_the_next,
 		a_stream_hands_on_each_info_and_keeps_the_reply,

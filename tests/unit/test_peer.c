@@ -323,6 +323,8 @@ END_TEST
 
 START_TEST(an_idle_connection_costs_less_than_1_kib)
 {
+	struct frame_header h = { .type = FRAME_REPLY, .length = 4096 };
+	char payload[4096] = "";
 	struct peer *idle;
 	size_t before;
 	int fd[2];
@@ -330,6 +332,8 @@ START_TEST(an_idle_connection_costs_less_than_1_kib)
 	pair(fd);
 	before = heap();
 	idle = new_peer(fd[0], "counter", "web/counter", MAX);
+	ck_assert_int_eq(peer_send(idle, &h, payload), 0);
+	ck_assert_uint_ge(peer_queued(idle), 4096);
 	ck_assert_int_eq(peer_flush(idle), 0);
 	ck_assert_msg(heap() - before <= 1024, "%zu", heap() - before);
 	peer_free(idle);
