@@ -16,6 +16,13 @@ act_inc(const struct child *ch)
 	return (uint64_t)ch->slot << 32 | ch->generation;
 }
 
+void
+act_free(struct core *c, const struct child *ch, void *user)
+{
+	if (user != NULL)
+		act_add(c, CORE_ACT_FREE, ch)->user = user;
+}
+
 /* Valid until the next one is added. */
 struct core_action *
 act_add(struct core *c, enum core_act act, const struct child *ch)

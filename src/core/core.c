@@ -50,6 +50,7 @@ core_free(struct core *c)
 		if (c->slots[i] != NULL)
 			slot_delete(c->slots[i]);
 	save_free(c);
+	restore_free(c);
 	free(c->slots);
 	free(c->free_slots);
 	free(c->buckets);

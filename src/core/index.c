@@ -57,6 +57,14 @@ index_add(struct core *c, struct child *ch)
 	c->nhashed++;
 }
 
+void
+index_clear(struct core *c)
+{
+	if (c->nbuckets > 0)
+		memset(c->buckets, 0, c->nbuckets * sizeof(c->buckets[0]));
+	c->nhashed = 0;
+}
+
 /* One that was never added is not there, which is fine. */
 void
 index_remove(struct core *c, struct child *ch)

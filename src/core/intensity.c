@@ -89,6 +89,13 @@ intensity_at(const struct intensity *in, uint32_t n)
 }
 
 void
+intensity_set(struct intensity *in, uint32_t n, uint64_t at_ms)
+{
+	if (n - in->lo < in->hi - in->lo)
+		*ring_slot(in, n) = at_ms;
+}
+
+void
 intensity_put(struct intensity *in, uint32_t n, uint64_t at_ms)
 {
 	if (in->lo == in->hi)

@@ -34,7 +34,9 @@ bool	 intensity_exceeded(struct intensity *in, uint64_t now_ms);
 uint32_t intensity_recent(const struct intensity *in, uint64_t now_ms);
 /* The time of attempt n, lo <= n < hi. */
 uint64_t intensity_at(const struct intensity *in, uint32_t n);
-/* Put attempt n back, for a restore: in rising order of n. */
+/* For a restore: put attempt n back, in rising order of n... */
 void	 intensity_put(struct intensity *in, uint32_t n, uint64_t at_ms);
+/* ...and say when it was; nothing if it is not there. */
+void	 intensity_set(struct intensity *in, uint32_t n, uint64_t at_ms);
 
 #endif /* OTPD_CORE_INTENSITY_H */

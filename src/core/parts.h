@@ -11,6 +11,7 @@
 /* action.c */
 struct core_action *act_add(struct core *c, enum core_act act,
 	    const struct child *ch);
+void	act_free(struct core *c, const struct child *ch, void *user);
 struct core_action *act_tell(struct core *c, const struct child *ch,
 	    enum core_tell tell);
 void	act_arm(struct core *c, struct child *ch, uint32_t ms);
@@ -34,6 +35,8 @@ void	slot_bury(struct core *c);	/* once the actions are cleared */
 void	slot_delete(struct child *ch);	/* memory only */
 void	slot_place(struct core *c, struct child *ch, uint32_t slot);
 uint32_t slot_number(struct core *c);
+void	slot_number_free(struct core *c, uint32_t slot);
+struct child *slot_orphan(struct core *c, const struct core_spec *spec);
 
 struct todo {			/* a stack of supervisors to go through */
 	struct { struct child *ch; const struct core_spec *spec; } *items;
@@ -46,6 +49,7 @@ bool	todo_pop(struct todo *t, struct child **out_ch,
 
 /* index.c */
 void	index_add(struct core *c, struct child *ch);
+void	index_clear(struct core *c);
 void	index_remove(struct core *c, struct child *ch);
 struct child *index_listed(const struct core *c, const struct sup *s,
 	    const char *id);
@@ -54,6 +58,7 @@ struct child *index_fixed(const struct core *c, const struct sup *s,
 
 /* tree.c: lists, walks and states */
 void	tree_append(struct core *c, struct sup *s, struct child *ch);
+void	tree_relink(struct sup *s, struct child *ch);
 void	tree_unlist(struct core *c, struct child *ch);
 void	tree_drop(struct core *c, struct child *ch);	/* told; may free it */
 void	tree_relist(struct core *c, struct sup *s, bool keep_dynamic);
@@ -64,6 +69,7 @@ void	child_set(struct core *c, struct child *ch, enum core_state state);
 void	child_unread(struct core *c, struct child *ch, bool unread);
 void	child_significant(struct core *c, struct child *ch,
 	    bool significant);
+void	child_count(struct core *c, const struct child *ch);
 void	child_dirty(struct core *c, struct child *ch);
 bool	child_lives(const struct child *ch);
 
@@ -117,10 +123,12 @@ void	call_refuse(struct core *c, struct call *m, enum core_result result);
 /* reload.c */
 void	reload_serve(struct core *c, struct sup *s);
 void	reload_stopped(struct core *c, struct sup *s);
+void	reload_forget(struct core *c, struct child *ch);
 void	reload_over(struct core *c, struct sup *s);	/* whatever became */
 
-/* save.c */
+/* save.c, restore.c */
 void	save_forget(struct core *c, const struct child *ch);
 void	save_free(struct core *c);
+void	restore_free(struct core *c);
 
 #endif /* OTPD_CORE_PARTS_H */

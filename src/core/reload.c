@@ -75,6 +75,15 @@ core_diff(const struct core *c, const struct core_spec *root,
 
 /* --- what is known of one child --- */
 
+void
+reload_forget(struct core *c, struct child *ch)
+{
+	if (!ch->wanted && !ch->changed)
+		return;
+	ch->wanted = ch->changed = false;
+	child_dirty(c, ch);
+}
+
 static void
 update(struct core *c, struct child *ch, const struct core_spec *spec,
     core_same_fn *same)
@@ -86,7 +95,7 @@ update(struct core *c, struct child *ch, const struct core_spec *spec,
 		ch->wanted = true;
 	}
 	if (ch->user != spec->user)
-		act_add(c, CORE_ACT_FREE, ch)->user = ch->user;
+		act_free(c, ch, ch->user);
 	slot_fill(ch, spec);
 	child_significant(c, ch, spec->significant);
 	if (ch->sup != NULL)
@@ -116,6 +125,13 @@ struct fixed {			/* the coming list of the specification */
 };
 
 static void
+doom(struct core *c, struct child *ch)
+{
+	ch->doomed = true;
+	child_dirty(c, ch);
+}
+
+static void
 gather(struct core *c, struct todo *todo, struct sup *s,
     const struct core_spec *spec, core_same_fn *same, struct fixed *out)
 {
@@ -130,7 +146,7 @@ gather(struct core *c, struct todo *todo, struct sup *s,
 		} else {
 			ch = index_listed(c, s, spec->id);
 			if (ch != NULL)
-				ch->doomed = true;
+				doom(c, ch);
 			ch = add(c, s, spec);
 		}
 		out->differs |= ch->changed || ch->wanted || !ch->fixed;
@@ -156,7 +172,7 @@ doom_rest(struct core *c, struct sup *s, struct fixed *f)
 		ch->fixed = false;
 		child_dirty(c, ch);
 		if (ch->listed)
-			ch->doomed = true;
+			doom(c, ch);
 		else
 			slot_free_tree(c, ch);
 	}
@@ -188,7 +204,7 @@ settle_down(struct core *c, struct sup *s)
 	}
 	tree_relist(c, s, true);
 	for (ch = s->first; ch != NULL; ch = ch->next)
-		ch->wanted = ch->changed = false;
+		reload_forget(c, ch);
 }
 
 static void

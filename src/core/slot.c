@@ -59,8 +59,8 @@ slot_place(struct core *c, struct child *ch, uint32_t slot)
 	ch->slot = slot;
 }
 
-static void
-number_free(struct core *c, uint32_t slot)
+void
+slot_number_free(struct core *c, uint32_t slot)
 {
 	c->slots[slot] = NULL;
 	if (c->nfree == c->free_cap) {
@@ -114,7 +114,7 @@ slot_fill_sup(struct core *c, struct sup *s, const struct core_spec *spec)
 		return;
 	assert(spec->children != NULL && spec->children->next == NULL);
 	if (s->template != NULL) {
-		act_add(c, CORE_ACT_FREE, s->self)->user = s->template->user;
+		act_free(c, s->self, s->template->user);
 		free(s->template);
 	}
 	s->template = child_new(spec->children);
@@ -142,6 +142,18 @@ slot_new(struct core *c, const struct core_spec *spec)
 	if (ch->type == CORE_SUPERVISOR)
 		ch->sup = sup_new(c, ch, spec);
 	child_dirty(c, ch);
+	return ch;
+}
+
+/* One of a snapshot that no specification names; it gets its slot later. */
+struct child *
+slot_orphan(struct core *c, const struct core_spec *spec)
+{
+	struct child *ch = child_new(spec);
+
+	ch->doomed = true;
+	if (ch->type == CORE_SUPERVISOR)
+		ch->sup = sup_new(c, ch, spec);
 	return ch;
 }
 
@@ -236,10 +248,9 @@ release(struct core *c, struct child *ch)
 		mbox_close(c, ch->sup);
 		sup_phase(c, ch->sup, PHASE_DOWN);
 		if (ch->sup->template != NULL)
-			act_add(c, CORE_ACT_FREE, ch)->user =
-			    ch->sup->template->user;
+			act_free(c, ch, ch->sup->template->user);
 	}
-	act_add(c, CORE_ACT_FREE, ch)->user = ch->user;
+	act_free(c, ch, ch->user);
 	index_remove(c, ch);
 	save_forget(c, ch);
 	ch->gone = true;
@@ -314,9 +325,7 @@ slot_bury(struct core *c)
 		forget_dirty(c);
 	while ((ch = c->graveyard) != NULL) {
 		c->graveyard = ch->next_hash;
-		if (ch->generation > c->generation_floor)
-			c->generation_floor = ch->generation;
-		number_free(c, ch->slot);
+		slot_number_free(c, ch->slot);
 		slot_delete(ch);
 	}
 }

@@ -102,7 +102,10 @@ sup_init(struct core *c, struct sup *s)
 	s->gave_up = s->end_next = false;
 	tree_relist(c, s, false);
 	for (ch = s->first; ch != NULL; ch = ch->next)
-		ch->parked = ch->down;
+		if (ch->parked != ch->down) {
+			ch->parked = ch->down;
+			child_dirty(c, ch);
+		}
 	s->job = JOB_INIT;
 	sup_starts(c, s, s->first);
 }
@@ -234,7 +237,7 @@ stop_settle(struct core *c, struct sup *s, struct child *ch)
 	else if (s->job == JOB_RELOAD && ch->doomed)
 		tree_drop(c, ch);
 	else if (s->job == JOB_RELOAD && ch->changed)
-		ch->wanted = true;
+		ch->wanted = true;	/* its state has made it dirty */
 }
 
 static bool
@@ -354,7 +357,7 @@ start_step(struct core *c, struct sup *s)
 	if (s->tried)
 		return false;
 	if (!may_start(s, ch)) {
-		ch->wanted = ch->changed = false;
+		reload_forget(c, ch);
 		s->at = s->single ? NULL : ch->next;
 		return true;
 	}
@@ -443,5 +446,6 @@ sup_work(struct core *c)
 		s->working = false;
 		while (step(c, s))
 			continue;
+		child_dirty(c, s->self);
 	}
 }

@@ -38,8 +38,8 @@ is_unquiet(const struct child *ch)
 	return ch->state != CORE_STOPPED && ch->state != CORE_RUNNING;
 }
 
-static void
-count(struct core *c, const struct child *ch)
+void
+child_count(struct core *c, const struct child *ch)
 {
 	c->nunquiet += is_unquiet(ch);
 	if (ch->parent == NULL)
@@ -63,7 +63,7 @@ child_set(struct core *c, struct child *ch, enum core_state state)
 {
 	uncount(c, ch);
 	ch->state = state;
-	count(c, ch);
+	child_count(c, ch);
 	child_dirty(c, ch);
 }
 
@@ -76,7 +76,7 @@ child_unread(struct core *c, struct child *ch, bool unread)
 		mbox_post(c, ch->parent->sup, &ch->exit);
 	else
 		mbox_remove(ch->parent->sup, &ch->exit);
-	count(c, ch);
+	child_count(c, ch);
 	child_dirty(c, ch);
 }
 
@@ -85,7 +85,7 @@ child_significant(struct core *c, struct child *ch, bool significant)
 {
 	uncount(c, ch);
 	ch->significant = significant;
-	count(c, ch);
+	child_count(c, ch);
 }
 
 /* Has it a process (or, a supervisor, any life) that has not ended? */
@@ -99,7 +99,7 @@ child_lives(const struct child *ch)
 /* --- lists --- */
 
 static void
-link_last(struct core *c, struct sup *s, struct child *ch)
+link_end(struct sup *s, struct child *ch)
 {
 	ch->prev = s->last;
 	ch->next = NULL;
@@ -108,6 +108,21 @@ link_last(struct core *c, struct sup *s, struct child *ch)
 	else
 		s->first = ch;
 	s->last = ch;
+}
+
+/* A listed child of a snapshot, in its order. */
+void
+tree_relink(struct sup *s, struct child *ch)
+{
+	link_end(s, ch);
+	s->nspecs++;
+	s->nsups += ch->type == CORE_SUPERVISOR;
+}
+
+static void
+link_last(struct core *c, struct sup *s, struct child *ch)
+{
+	link_end(s, ch);
 	if (ch->order != s->next_order || !ch->listed)
 		child_dirty(c, ch);
 	ch->order = s->next_order++;
