@@ -166,6 +166,10 @@ cell_note(struct buf *b, const struct node *n, int64_t now)
 		look_span(b, n->retry_in_ms, true);
 		sep = "; ";
 	}
+	if (!n->supervisor && n->state == NODE_RUNNING && n->pid <= 0) {
+		buf_printf(b, "%sended, waits for its supervisor", sep);
+		sep = "; ";
+	}
 	if (n->supervisor && n->state == NODE_RUNNING &&
 	    n->active < n->children) {
 		buf_printf(b, "%s%lld of %lld children active", sep,

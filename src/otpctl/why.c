@@ -101,13 +101,36 @@ read_start_failure(struct why *w)
 		w->start_words += sizeof(head) - 1;
 }
 
+/* It ended, but its supervisor is busy with another child. */
+static bool
+pending(const struct why *w)
+{
+	const struct node *n = &w->node;
+
+	if (n->supervisor)
+		return w->has_sup && why_newer(why_event(w, n->path, "exited"),
+		    why_event(w, n->path, "ready"));
+	return n->pid <= 0;
+}
+
+/* Its supervisor is down, or will be as soon as its own has time for it. */
+static bool
+supervisor_down(const struct why *w)
+{
+	if (!w->has_sup)
+		return false;
+	return node_down(&w->sup) ||
+	    why_newer(why_event(w, w->sup.path, "gave_up"),
+	    why_event(w, w->sup.path, "ready"));
+}
+
 /* Of a child that does not run and for which nothing is under way. */
 static enum why_case
 why_down(const struct why *w)
 {
 	const struct node *n = &w->node;
 
-	if (w->has_sup && node_down(&w->sup))
+	if (supervisor_down(w))
 		return WHY_SUPERVISOR_DOWN;
 	if (n->held)
 		return WHY_HELD;
@@ -133,7 +156,7 @@ why_classify(const struct why *w)
 
 	switch (n->state) {
 	case NODE_RUNNING:
-		return WHY_RUNNING;
+		return pending(w) ? WHY_PENDING : WHY_RUNNING;
 	case NODE_STARTING:
 		return n->pid > 0 && n->ready != NULL &&
 		    strcmp(n->ready, "exec") != 0 ? WHY_NOT_READY :

@@ -10,6 +10,7 @@
 enum why_case {			/* how it stands with a child */
 	WHY_RUNNING, WHY_STARTING, WHY_NOT_READY, WHY_STOPPING,
 	WHY_BACKOFF,
+	WHY_PENDING,		/* ended, not yet dealt with */
 	WHY_SUPERVISOR_DOWN,	/* and therefore not running */
 	WHY_HELD,		/* by an operator */
 	WHY_GAVE_UP,		/* a supervisor that did */

@@ -60,6 +60,8 @@ static const struct advice {
 	    "what went wrong with the one that failed too often" },
 	{ NOT_RUNNING & ~CASE(WHY_SUPERVISOR_DOWN), NEED_CHILDREN,
 	    "otpctl status %P", "how each of its children stands" },
+	{ CASE(WHY_PENDING), NEED_SUPERVISOR, "otpctl status %S",
+	    "which child its supervisor is busy with" },
 	{ CASE(WHY_SUPERVISOR_DOWN), NEED_SUPERVISOR, "otpctl why %S",
 	    "why its supervisor is down" },
 	{ ANY_CASE & ~CASE(WHY_RUNNING), NEED_LOG, "otpctl logs %P",

@@ -125,13 +125,27 @@ say_backoff(struct buf *b, const struct why *w)
 }
 
 static void
+say_pending(struct buf *b, const struct why *w)
+{
+	buf_puts(b, " has ended");
+	put_ago(b, w, since(w, "exited", NULL));
+	buf_puts(b, ", and waits: its supervisor");
+	if (w->has_sup) {
+		buf_puts(b, " ");
+		buf_text(b, w->sup.path);
+	}
+	buf_puts(b, " is busy with another child.\n");
+}
+
+static void
 say_supervisor_down(struct buf *b, const struct why *w)
 {
 	buf_puts(b, " is not running, because its supervisor is not: ");
 	buf_text(b, w->sup.path);
 	buf_printf(b, " %s.\n", w->sup.held ? "was stopped by an operator" :
 	    w->sup.state == NODE_BACKOFF ? "waits for its next attempt" :
-	    w->sup.state == NODE_FAILED ? "has failed" : "is stopped");
+	    w->sup.state == NODE_FAILED ? "has failed" :
+	    w->sup.state == NODE_STOPPED ? "is stopped" : "has given up");
 }
 
 static void
@@ -206,6 +220,7 @@ static void (*const sayings[])(struct buf *b, const struct why *w) = {
 	[WHY_NOT_READY] = say_not_ready,
 	[WHY_STOPPING] = say_stopping,
 	[WHY_BACKOFF] = say_backoff,
+	[WHY_PENDING] = say_pending,
 	[WHY_SUPERVISOR_DOWN] = say_supervisor_down,
 	[WHY_HELD] = say_held,
 	[WHY_GAVE_UP] = say_gave_up,
