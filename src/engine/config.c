@@ -66,7 +66,7 @@ reader_done(struct reader *r, struct source *s)
 
 static bool
 source_text(struct reader *r, const char *text, size_t len, const char *name,
-    struct source *out)
+    bool is_root, struct source *out)
 {
 	const struct source *keep = r->source;
 	char *copy;
@@ -78,7 +78,7 @@ source_text(struct reader *r, const char *text, size_t len, const char *name,
 	if (len > 0)
 		memcpy(copy, text, len);
 	r->source = out;
-	ok = json_parse(copy, len, config_tell_syntax, r, &out->doc);
+	ok = config_parse_json(r, copy, len, is_root, &out->doc);
 	r->source = keep;
 	free(copy);
 	return ok;
@@ -106,7 +106,7 @@ config_parse(const char *text, size_t len, const char *name,
 	struct source s;
 
 	reader_init(&r, cx);
-	if (source_text(&r, text, len, name, &s)) {
+	if (source_text(&r, text, len, name, true, &s)) {
 		r.source = &s;
 		r.config->root = read_root(&r, s.doc.root);
 	}
@@ -135,7 +135,7 @@ fill_template(struct reader *r, struct source *s, const char *source)
 	if (d.given[KEY_id] == NULL)
 		tell_at(r, d.object, "`id` is missing: give the child a name");
 	if (r->config->nerrors > 0 ||
-	    !source_text(r, source, strlen(source), s->name, &t))
+	    !source_text(r, source, strlen(source), s->name, false, &t))
 		return false;
 	start = json_member(t.doc.root, "start");
 	if (cJSON_AddStringToObject(t.doc.root, "id", d.spec.id) == NULL)
@@ -159,7 +159,7 @@ inherit(struct reader *r, const struct service *sup, struct source *out,
 	const struct source *keep = r->source;
 	const char *text = sup->source != NULL ? sup->source : "{}";
 
-	if (!source_text(r, text, strlen(text), "supervisor", out))
+	if (!source_text(r, text, strlen(text), "supervisor", false, out))
 		return false;
 	r->source = out;
 	read_scope(r, out->doc.root, out_scope, out_sup);
@@ -204,7 +204,7 @@ config_parse_child(const char *text, size_t len, enum core_strategy strategy,
 		r.path_len = strlen(path);
 		memcpy(r.path, path, r.path_len + 1);
 	}
-	if (source_text(&r, text, len, "start_child", &s)) {
+	if (source_text(&r, text, len, "start_child", false, &s)) {
 		r.source = &s;
 		read_dynamic(&r, &s, strategy, template);
 	}

@@ -11,6 +11,12 @@ given(const struct draft *d, enum config_key key)
 	return d->given[key] != NULL;
 }
 
+static bool
+missing(const struct draft *d, enum config_key key)
+{
+	return d->given[key] == NULL && !d->meant[key];
+}
+
 static void
 check_significant(struct reader *r, const struct draft *d,
     const struct draft *sup)
@@ -32,7 +38,7 @@ check_significant(struct reader *r, const struct draft *d,
 static void
 check_worker(struct reader *r, struct draft *d)
 {
-	if (!given(d, KEY_start))
+	if (missing(d, KEY_start))
 		tell_at(r, d->object, "`start` is missing: name the program, "
 		    "as in \"start\": [\"/usr/sbin/nginx\"]");
 	if (d->name != NULL && d->kind != SERVICE_GEN_SERVER)
@@ -61,7 +67,7 @@ check_supervisor(struct reader *r, const struct draft *d)
 	if (simple && given(d, KEY_include))
 		tell_key(r, d->given[KEY_include], "a simple_one_for_one "
 		    "supervisor has one `template` and no `include`");
-	if (simple && !given(d, KEY_template))
+	if (simple && missing(d, KEY_template) && !given(d, KEY_children))
 		tell_at(r, d->given[KEY_strategy], "simple_one_for_one needs "
 		    "a `template`: a worker without `id`");
 	if (!simple && given(d, KEY_template) &&
@@ -74,7 +80,7 @@ check_supervisor(struct reader *r, const struct draft *d)
 void
 check_draft(struct reader *r, struct draft *d, const struct draft *sup)
 {
-	if ((d->where & (KEY_SUP | KEY_WORKER)) && !given(d, KEY_id))
+	if ((d->where & (KEY_SUP | KEY_WORKER)) && missing(d, KEY_id))
 		tell_at(r, d->object, "`id` is missing: give the child a name, "
 		    "as in \"id\": \"web\"");
 	if (d->where & KEY_WORKERS)

@@ -3,6 +3,7 @@
  * The errors of a configuration: collected, sorted, put into words.  Never
  * more than one line each.
  */
+#include <assert.h>
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -33,7 +34,7 @@ config_tell(struct reader *r, struct json_place at, const char *fmt, ...)
 	const char *file = r->source->name;
 	struct config_error *e;
 	size_t nfile = strlen(file) + 1, npath = r->path_len + 1;
-	char *text, *all;
+	char *text, *all, *p;
 	va_list ap;
 	int n;
 
@@ -49,6 +50,9 @@ config_tell(struct reader *r, struct json_place at, const char *fmt, ...)
 	memcpy(all + nfile, r->path, npath);
 	memcpy(all + nfile + npath, text, (size_t)n + 1);
 	free(text);
+	for (p = all; p < all + nfile + npath + n; p++)
+		if (iscntrl((unsigned char)*p) && *p != '\0')
+			*p = '?';	/* names of files may hold anything */
 	e = new_error(r);
 	*e = (struct config_error){
 		.file = all,		/* owns the other two */
@@ -59,10 +63,33 @@ config_tell(struct reader *r, struct json_place at, const char *fmt, ...)
 	};
 }
 
-void
-config_tell_syntax(void *arg, struct json_place at, const char *message)
+/* The parser's path goes on from where the reader is. */
+static void
+tell_syntax(void *arg, struct json_place at, const char *path,
+    const char *message)
 {
-	config_tell(arg, at, "%s", message);
+	struct reader *r = arg;
+	const size_t before = r->path_len;
+	int n;
+
+	n = snprintf(r->path + before, PATH_SIZE - before, "%s%s",
+	    before > 0 && path[0] != '\0' ? "/" : "", path);
+	r->path_len = strlen(r->path);
+	assert(n >= 0);
+	config_tell(r, at, "%s", message);
+	r->path[before] = '\0';
+	r->path_len = before;
+}
+
+bool
+config_parse_json(struct reader *r, char *text, size_t len, bool is_root,
+    struct json_doc *out)
+{
+	const struct json_teller teller = {
+		.error = tell_syntax, .arg = r, .skip_outermost = is_root
+	};
+
+	return json_parse(text, len, &teller, out);
 }
 
 static int

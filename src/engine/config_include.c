@@ -147,7 +147,7 @@ source_open(struct reader *r, const char *name, const cJSON *item,
 		return false;
 	}
 	r->source = out;
-	ok = json_parse(text, len, config_tell_syntax, r, &out->doc);
+	ok = config_parse_json(r, text, len, item == NULL, &out->doc);
 	r->source = keep;
 	free(text);
 	return ok;
@@ -247,6 +247,7 @@ read_include(struct reader *r, const cJSON *value, include_fn *fn, void *arg)
 	}
 	if (cJSON_IsArray(value))
 		cJSON_ArrayForEach(in.item, value)
-			if (cJSON_IsString(in.item))
+			if (cJSON_IsString(in.item) &&
+			    in.item->valuestring[0] != '\0')
 				include_one(&in);
 }

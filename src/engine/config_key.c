@@ -75,7 +75,8 @@ find_key(const char *name)
 }
 
 static void
-tell_unknown(struct reader *r, const cJSON *item, unsigned where)
+tell_unknown(struct reader *r, struct draft *d, const cJSON *item,
+    unsigned where)
 {
 	struct guess guess = { .word = item->string };
 	cJSON name = { .type = cJSON_String, .valuestring = item->string };
@@ -90,12 +91,14 @@ tell_unknown(struct reader *r, const cJSON *item, unsigned where)
 		    (find_key(aliases[i].ours)->info.where & where))
 			guess.best = aliases[i].ours;
 	json_describe(&name, key, sizeof(key));
-	if (guess.best != NULL)
-		tell_key(r, item, "unknown key %s%s", key,
-		    guess_words(&guess, words, sizeof(words)));
-	else
+	if (guess.best == NULL) {
 		tell_key(r, item, "unknown key %s: %s has no such key; "
 		    "otpd.json(5) lists them", key, place_name(where));
+		return;
+	}
+	d->meant[find_key(guess.best) - rows] = true;
+	tell_key(r, item, "unknown key %s%s", key,
+	    guess_words(&guess, words, sizeof(words)));
 }
 
 static void
@@ -112,7 +115,7 @@ read_member(struct reader *r, struct draft *d, cJSON *item, unsigned where)
 	const struct key_row *row = find_key(item->string);
 
 	if (row == NULL) {
-		tell_unknown(r, item, where);
+		tell_unknown(r, d, item, where);
 		return;
 	}
 	if ((row->info.where & where) == 0) {
@@ -135,13 +138,15 @@ read_members(struct reader *r, struct draft *d)
 		read_member(r, d, item, d->where);
 }
 
-void
+bool
 read_inner(struct reader *r, struct draft *d, cJSON *object, unsigned where)
 {
+	const size_t before = r->config->nerrors;
 	cJSON *item;
 
 	cJSON_ArrayForEach(item, object)
 		read_member(r, d, item, where);
+	return r->config->nerrors == before;
 }
 
 bool

@@ -92,7 +92,7 @@ X(stop_signal, KEY_WORKERS, EFFECT_NEXT, stop_signal,			\
 X(strategy, KEY_SUPS, EFFECT_LIVE, strategy,				\
     "\"one_for_one\", \"one_for_all\", \"rest_for_one\" or "		\
     "\"simple_one_for_one\"")						\
-X(template, KEY_SUPS, EFFECT_RESTART, template,				\
+X(template, KEY_SUPS, EFFECT_NEXT, template,				\
     "an object: a worker without `id`")					\
 X(timestamp, KEY_LOG, EFFECT_LIVE, timestamp, "true or false")		\
 X(type, KEY_ALL, EFFECT_RESTART, type, "\"worker\" or \"supervisor\"")	\

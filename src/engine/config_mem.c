@@ -34,14 +34,15 @@ arena_alloc(struct arena *a, size_t size)
 	if (c == NULL || c->size - c->used < size) {
 		size_t room = size > CHUNK ? size : CHUNK;
 
-		c = xcalloc(1, sizeof(*c) + room);
+		c = xrealloc(NULL, sizeof(*c) + room, 1);
+		c->used = 0;
 		c->size = room;
 		c->next = a->chunks;
 		a->chunks = c;
 	}
 	p = (char *)c->data + c->used;
 	c->used += size;
-	return p;
+	return memset(p, 0, size);
 }
 
 char *

@@ -45,8 +45,9 @@ struct scope {			/* what a supervisor's children inherit */
 struct draft {			/* one object as it was written */
 	cJSON		*object;
 	const cJSON	*given[KEY_NKEYS];
+	bool		 meant[KEY_NKEYS];	/* written wrong, it seems */
 	unsigned	 where;		/* one of enum key_where */
-	unsigned	 errors_before;
+	size_t		 errors_before;
 	struct core_spec spec;
 	enum service_kind kind;
 	enum service_ready ready;
@@ -92,9 +93,9 @@ void	config_tell(struct reader *r, struct json_place at, const char *fmt,
 	config_tell(r, json_value_place(&(r)->source->doc, item), __VA_ARGS__)
 #define tell_key(r, item, ...) \
 	config_tell(r, json_key_place(&(r)->source->doc, item), __VA_ARGS__)
-/* A json_error_fn whose arg is the reader. */
-void	config_tell_syntax(void *arg, struct json_place at,
-	    const char *message);
+/* json_parse() for r->source; at the root ids count from its children on. */
+bool	config_parse_json(struct reader *r, char *text, size_t len,
+	    bool is_root, struct json_doc *out);
 void	config_sort_errors(struct config *c);
 
 struct guess { const char *word, *best; unsigned distance; };
@@ -105,8 +106,9 @@ const char *guess_words(const struct guess *g, char *buf, size_t size);
 /* --- config_key.c --- */
 /* Every member of d->object through the table. */
 void	read_members(struct reader *r, struct draft *d);
-/* The same of an object inside of it: where is one of KEY_LOG.. */
-void	read_inner(struct reader *r, struct draft *d, cJSON *object,
+/* The same of an object inside of it: where is one of KEY_LOG..  False when
+ * there was an error. */
+bool	read_inner(struct reader *r, struct draft *d, cJSON *object,
 	    unsigned where);
 bool	id_valid(const char *id);
 

@@ -83,13 +83,25 @@ env_build(struct reader *r, struct arena *scratch, const struct draft *d,
 	if (d->ready == READY_NOTIFY)
 		env_put(out, "NOTIFY_SOCKET", arena_printf(scratch,
 		    "%s/notify", r->runtime_dir));
-	env_put(out, "OTP_PATH", arena_printf(scratch, "%s", r->path));
+	env_put(out, "OTP_PATH", r->path);
 	for (i = 0; i < inherited; i++)
 		env_put(out, scope->env.vars[i].name,
 		    scope->env.vars[i].value);
 	if (cJSON_IsObject(d->given[KEY_env]))
 		cJSON_ArrayForEach(item, d->given[KEY_env])
 			env_put(out, item->string, item->valuestring);
+}
+
+static char *
+join(struct arena *scratch, const char *name, const char *value)
+{
+	const size_t n = strlen(name), v = strlen(value);
+	char *text = arena_alloc(scratch, n + v + 2);
+
+	memcpy(text, name, n);
+	text[n] = '=';
+	memcpy(text + n + 1, value, v + 1);
+	return text;
 }
 
 static const char **
@@ -101,8 +113,8 @@ env_strings(struct arena *scratch, const struct env *env)
 	strings = arena_alloc(scratch, (env->n + 1) * sizeof(*strings));
 	for (i = 0; i < env->n; i++)
 		if (env->vars[i].value != NULL)
-			strings[n++] = arena_printf(scratch, "%s=%s",
-			    env->vars[i].name, env->vars[i].value);
+			strings[n++] = join(scratch, env->vars[i].name,
+			    env->vars[i].value);
 	return strings;
 }
 

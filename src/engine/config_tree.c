@@ -32,7 +32,7 @@ draft_init(struct reader *r, struct draft *d, cJSON *object, unsigned where,
 	memset(d, 0, sizeof(*d));
 	d->object = object;
 	d->where = where;
-	d->errors_before = (unsigned)r->config->nerrors;
+	d->errors_before = r->config->nerrors;
 	d->spec.type = where & KEY_SUPS ? CORE_SUPERVISOR : CORE_WORKER;
 	d->spec.shutdown_ms = where & KEY_SUPS ? CORE_INFINITY : 5000;
 	d->spec.max_restarts = 3;
@@ -202,7 +202,8 @@ read_children(struct reader *r, struct draft *d, const struct scope *scope)
 			add_child(r, &f, item);
 	if (cJSON_IsObject(template))
 		read_template(r, &f, template);
-	if (cJSON_IsString(include) || cJSON_IsArray(include))
+	if (d->spec.strategy != CORE_SIMPLE_ONE_FOR_ONE &&
+	    (cJSON_IsString(include) || cJSON_IsArray(include)))
 		read_includes(r, &f);
 	r->depth--;
 	d->spec.children = f.first;

@@ -49,17 +49,24 @@ read_u32_or_word(struct reader *r, const struct config_key_info *key,
 	return verdict;
 }
 
-static bool
-all_strings(const cJSON *array)
+static enum verdict
+read_strings(struct reader *r, const struct config_key_info *key,
+    const cJSON *array)
 {
 	const cJSON *item;
+	char got[64];
 
 	if (!cJSON_IsArray(array))
-		return false;
-	cJSON_ArrayForEach(item, array)
-		if (!cJSON_IsString(item))
-			return false;
-	return true;
+		return VALUE_BAD;
+	cJSON_ArrayForEach(item, array) {
+		if (cJSON_IsString(item))
+			continue;
+		json_describe(item, got, sizeof(got));
+		tell_at(r, item, "`%s` must be %s; this one is %s", key->name,
+		    key->want, got);
+		return VALUE_TOLD;
+	}
+	return VALUE_GOOD;
 }
 
 #define WORD_KEY(key, member, ...)					\
@@ -212,7 +219,8 @@ key_backoff(struct reader *r, struct draft *d,
 		return VALUE_BAD;
 	d->spec.backoff_min_ms = 200;
 	d->spec.backoff_reset_ms = 60000;
-	read_inner(r, d, v, KEY_BACKOFF);
+	if (!read_inner(r, d, v, KEY_BACKOFF))
+		return VALUE_TOLD;
 	if (d->given[KEY_max] == NULL)
 		d->spec.backoff_max_ms = d->spec.backoff_min_ms > 30000 ?
 		    d->spec.backoff_min_ms : 30000;
@@ -232,7 +240,7 @@ key_log(struct reader *r, struct draft *d, const struct config_key_info *key,
 	(void)key;
 	if (!cJSON_IsObject(v))
 		return VALUE_BAD;
-	read_inner(r, d, v, KEY_LOG);
+	(void)read_inner(r, d, v, KEY_LOG);
 	return VALUE_GOOD;
 }
 
@@ -364,15 +372,17 @@ enum verdict
 key_start(struct reader *r, struct draft *d,
     const struct config_key_info *key, cJSON *v)
 {
-	(void)d, (void)key;
+	enum verdict verdict;
+
+	(void)d;
 	if (cJSON_IsString(v))
 		return tell_split(r, v);
-	if (!all_strings(v) || v->child == NULL)
-		return VALUE_BAD;
-	if (v->child->valuestring[0] != '\0')
+	if ((verdict = read_strings(r, key, v)) != VALUE_GOOD)
+		return verdict;
+	if (v->child != NULL && v->child->valuestring[0] != '\0')
 		return VALUE_GOOD;
-	tell_at(r, v->child, "the program's name is empty: write its path, "
-	    "such as \"/usr/sbin/nginx\"");
+	tell_at(r, v->child != NULL ? v->child : v, "the program is missing: "
+	    "write its path, such as \"/usr/sbin/nginx\"");
 	return VALUE_TOLD;
 }
 
@@ -380,8 +390,8 @@ enum verdict
 key_args(struct reader *r, struct draft *d, const struct config_key_info *key,
     cJSON *v)
 {
-	(void)r, (void)d, (void)key;
-	return all_strings(v) ? VALUE_GOOD : VALUE_BAD;
+	(void)d;
+	return read_strings(r, key, v);
 }
 
 enum verdict
@@ -404,15 +414,19 @@ enum verdict
 key_include(struct reader *r, struct draft *d,
     const struct config_key_info *key, cJSON *v)
 {
+	enum verdict verdict;
 	const cJSON *item;
 
-	(void)r, (void)d, (void)key;
+	(void)d;
 	if (cJSON_IsString(v))
 		return v->valuestring[0] != '\0' ? VALUE_GOOD : VALUE_BAD;
-	if (!all_strings(v))
-		return VALUE_BAD;
+	if ((verdict = read_strings(r, key, v)) != VALUE_GOOD)
+		return verdict;
 	cJSON_ArrayForEach(item, v)
-		if (item->valuestring[0] == '\0')
-			return VALUE_BAD;
+		if (item->valuestring[0] == '\0') {
+			tell_at(r, item, "the path is empty: write that of a "
+			    "file or folder");
+			return VALUE_TOLD;
+		}
 	return VALUE_GOOD;
 }

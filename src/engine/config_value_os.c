@@ -43,13 +43,19 @@ key_groups(struct reader *r, struct draft *d,
     const struct config_key_info *key, cJSON *v)
 {
 	const cJSON *item;
+	char got[64];
 
-	(void)r, (void)d, (void)key;
+	(void)d;
 	if (!cJSON_IsArray(v) || cJSON_GetArraySize(v) > SPAWN_GROUPS_MAX)
 		return VALUE_BAD;
-	cJSON_ArrayForEach(item, v)
-		if (!is_owner(item))
-			return VALUE_BAD;
+	cJSON_ArrayForEach(item, v) {
+		if (is_owner(item))
+			continue;
+		json_describe(item, got, sizeof(got));
+		tell_at(r, item, "`groups` must be %s; this one is %s",
+		    key->want, got);
+		return VALUE_TOLD;
+	}
 	return VALUE_GOOD;
 }
 
@@ -122,11 +128,12 @@ read_dest(struct reader *r, struct draft *d, const struct config_key_info *key,
 		const cJSON *file = json_member(v, "file");
 
 		d->given[KEY_file] = NULL;
-		read_inner(r, d, v, KEY_FILE);
+		if (!read_inner(r, d, v, KEY_FILE))
+			return VALUE_TOLD;
 		if (file == NULL)
 			return VALUE_BAD;
 		*out_dest = SPAWN_DEST_FILE;
-		*out_path = is_path(file) ? file->valuestring : NULL;
+		*out_path = file->valuestring;
 		return VALUE_GOOD;
 	}
 	if (is_path(v)) {

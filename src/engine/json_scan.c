@@ -16,12 +16,12 @@ enum next { NEXT_VALUE, NEXT_AFTER, NEXT_END };
 static int
 fail_at_end(struct json_scan *s)
 {
-	const unsigned top = s->depth - 1;
+	const struct json_open *top = &s->open[s->depth - 1];
 
 	return json_scan_fail(s, s->at, "the file ends inside the %s that "
 	    "began at %u:%u: a `%c` is missing",
-	    s->open[top] == '{' ? "object" : "array", s->opened[top].line,
-	    s->opened[top].column, s->open[top] == '{' ? '}' : ']');
+	    top->bracket == '{' ? "object" : "array", top->at.line,
+	    top->at.column, top->bracket == '{' ? '}' : ']');
 }
 
 static int
@@ -47,6 +47,7 @@ static int
 scan_key(struct json_scan *s)
 {
 	struct json_place key = s->at;
+	const size_t pos = s->pos;
 	int rc;
 
 	if (json_scan_peek(s) != '"')
@@ -57,6 +58,7 @@ scan_key(struct json_scan *s)
 		return json_scan_expected(s, "`:` after the key");
 	json_scan_step(s);
 	s->key = key;
+	s->key_is_id = memcmp(s->text + pos, "\"id\"", 4) == 0;
 	return json_scan_space(s);
 }
 
@@ -68,8 +70,9 @@ open_one(struct json_scan *s, int bracket)
 	if (s->depth == JSON_DEPTH_MAX)
 		return json_scan_fail(s, s->at, "nested deeper than %d levels",
 		    JSON_DEPTH_MAX);
-	s->open[s->depth] = (char)bracket;
-	s->opened[s->depth++] = s->at;
+	s->open[s->depth++] = (struct json_open){
+		.bracket = (char)bracket, .at = s->at
+	};
 	json_scan_step(s);
 	if ((rc = json_scan_space(s)) < 0)
 		return rc;
@@ -80,6 +83,23 @@ open_one(struct json_scan *s, int bracket)
 	if (bracket == '{' && (rc = scan_key(s)) < 0)
 		return rc;
 	return NEXT_VALUE;
+}
+
+/* A string that may be the id of the object around it. */
+static int
+scan_text(struct json_scan *s)
+{
+	struct json_open *top = &s->open[s->depth - (s->depth > 0)];
+	const size_t pos = s->pos + 1;
+	const bool is_id = s->depth > 0 && s->key_is_id;
+	int rc = json_scan_string(s);
+
+	if (rc == 0 && is_id && s->pos - 1 - pos <= JSON_ID_MAX) {
+		top->id = pos;
+		top->id_len = (uint8_t)(s->pos - 1 - pos);
+	}
+	s->key_is_id = false;
+	return rc;
 }
 
 static int
@@ -94,7 +114,7 @@ scan_value(struct json_scan *s)
 		return rc;
 	if (c == '{' || c == '[')
 		return open_one(s, c);
-	rc = c == '"' ? json_scan_string(s) : json_scan_scalar(s);
+	rc = c == '"' ? scan_text(s) : json_scan_scalar(s);
 	return rc < 0 ? rc : NEXT_AFTER;
 }
 
@@ -135,7 +155,7 @@ scan_after(struct json_scan *s)
 		    json_scan_expected(s, "the end of the file");
 	if (c < 0)
 		return fail_at_end(s);
-	close = s->open[s->depth - 1] == '{' ? '}' : ']';
+	close = s->open[s->depth - 1].bracket == '{' ? '}' : ']';
 	if (c == ',')
 		return scan_comma(s, close);
 	if (c == close) {
@@ -152,10 +172,9 @@ json_scan(struct json_scan *s)
 {
 	int next;
 
+	s->at = (struct json_place){ 1, 1 };
 	if ((next = json_scan_utf8(s)) < 0)
 		return next;
-	s->at = (struct json_place){ 1, 1 };
-	s->pos = 0;
 	if (s->len >= 3 && memcmp(s->text, "\xef\xbb\xbf", 3) == 0) {
 		memset(s->text, ' ', 3);
 		s->pos = 3;

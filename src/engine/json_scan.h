@@ -13,13 +13,17 @@ struct json_scan {
 	size_t			 len, pos;
 	struct json_place	 at;		/* of pos */
 	unsigned		 depth;
-	char			 open[JSON_DEPTH_MAX];	/* { or [ */
-	struct json_place	 opened[JSON_DEPTH_MAX];
+	struct json_open {
+		char		 bracket;	/* { or [ */
+		uint8_t		 id_len;	/* 0: no id yet */
+		size_t		 id;		/* where its text stands */
+		struct json_place at;
+	}			 open[JSON_DEPTH_MAX];
 	struct json_place	 key;		/* of the value to come */
+	bool			 key_is_id;
 	struct json_mark	*marks;
 	size_t			 nmarks, marks_size;
-	json_error_fn		*error;
-	void			*arg;
+	const struct json_teller *teller;
 };
 
 /* 0, or -EINVAL after the fault that ended it was told. */

@@ -34,17 +34,37 @@ json_scan_step(struct json_scan *s)
 	}
 }
 
+static void
+path_here(const struct json_scan *s, char out[JSON_PATH_SIZE])
+{
+	const struct json_open *o;
+	size_t used = 0;
+	unsigned i;
+
+	for (i = s->teller->skip_outermost; i < s->depth; i++) {
+		o = &s->open[i];
+		if (o->id_len == 0)
+			continue;
+		if (used > 0)
+			out[used++] = '/';
+		memcpy(out + used, s->text + o->id, o->id_len);
+		used += o->id_len;
+	}
+	out[used] = '\0';
+}
+
 int
 json_scan_fail(struct json_scan *s, struct json_place at, const char *fmt,
     ...)
 {
-	char message[256];
+	char message[256], path[JSON_PATH_SIZE];
 	va_list ap;
 
 	va_start(ap, fmt);
 	(void)vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
-	s->error(s->arg, at, message);
+	path_here(s, path);
+	s->teller->error(s->teller->arg, at, path, message);
 	return -EINVAL;
 }
 

@@ -21,9 +21,11 @@
 
 struct numbering {
 	struct json_doc		*doc;
-	json_error_fn		*error;
-	void			*arg;
+	const struct json_teller *teller;
 	size_t			 n;
+	unsigned		 depth;
+	char			 path[JSON_PATH_SIZE];
+	size_t			 path_len;
 };
 
 static void
@@ -36,7 +38,8 @@ tell_twice(const struct numbering *nb, const cJSON *item, const cJSON *first)
 	json_describe(&name, key, sizeof(key));
 	(void)snprintf(message, sizeof(message), "%s is given twice in this "
 	    "object, first at %u:%u: remove one", key, was.line, was.column);
-	nb->error(nb->arg, json_key_place(nb->doc, item), message);
+	nb->teller->error(nb->teller->arg, json_key_place(nb->doc, item),
+	    nb->path, message);
 }
 
 static void
@@ -65,35 +68,57 @@ find_twice(const struct numbering *nb, cJSON *object)
 	strmap_done(&seen);
 }
 
+static void
+path_add(struct numbering *nb, const cJSON *item)
+{
+	const cJSON *id;
+
+	if (nb->depth < nb->teller->skip_outermost)
+		return;
+	id = json_member(item, "id");
+	if (!cJSON_IsString(id) || strlen(id->valuestring) > JSON_ID_MAX)
+		return;
+	nb->path_len += (size_t)snprintf(nb->path + nb->path_len,
+	    sizeof(nb->path) - nb->path_len, "%s%s",
+	    nb->path_len > 0 ? "/" : "", id->valuestring);
+}
+
 /* Depth is bounded by JSON_DEPTH_MAX. */
 static void
 number_values(struct numbering *nb, cJSON *item)
 {
+	const size_t before = nb->path_len;
 	cJSON *child;
 
 	assert(nb->n < nb->doc->nmarks);
 	item->valueint = (int)nb->n++;
+	path_add(nb, item);
+	nb->depth++;
 	cJSON_ArrayForEach(child, item)
 		number_values(nb, child);
+	nb->depth--;
 	if (cJSON_IsObject(item))
 		find_twice(nb, item);
+	nb->path_len = before;
+	nb->path[before] = '\0';
 }
 
 bool
-json_parse(char *text, size_t len, json_error_fn *error, void *arg,
+json_parse(char *text, size_t len, const struct json_teller *teller,
     struct json_doc *out)
 {
 	struct json_scan scan = {
-		.text = text, .len = len, .error = error, .arg = arg
+		.text = text, .len = len, .teller = teller
 	};
-	struct numbering nb = { .doc = out, .error = error, .arg = arg };
+	struct numbering nb = { .doc = out, .teller = teller };
 	char message[80];
 
 	memset(out, 0, sizeof(*out));
 	if (len > JSON_TEXT_MAX) {
 		(void)snprintf(message, sizeof(message), "larger than %u MiB",
 		    JSON_TEXT_MAX / 1024 / 1024);
-		error(arg, (struct json_place){ 1, 1 }, message);
+		teller->error(teller->arg, (struct json_place){ 1, 1 }, "",
+		    message);
 		return false;
 	}
 	if (json_scan(&scan) < 0) {

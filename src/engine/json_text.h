@@ -15,6 +15,8 @@
 #define JSON_DEPTH_MAX	64
 #define JSON_VALUES_MAX	(8U * 1024 * 1024)
 #define JSON_TEXT_MAX	(64U * 1024 * 1024)
+#define JSON_ID_MAX	64		/* longer ones are no part of paths */
+#define JSON_PATH_SIZE	(JSON_DEPTH_MAX * (JSON_ID_MAX + 1) + 1)
 #define JSON_NUMBER_MAX	40		/* characters; cJSON cuts at 63 */
 
 struct json_place { uint32_t line, column; };	/* from 1; in characters */
@@ -27,15 +29,22 @@ struct json_doc {
 	size_t			 nmarks;
 };
 
-typedef void json_error_fn(void *arg, struct json_place at,
+/* path: the ids of the objects around the fault, as web/nginx. */
+typedef void json_error_fn(void *arg, struct json_place at, const char *path,
 	    const char *message);
+
+struct json_teller {
+	json_error_fn	*error;
+	void		*arg;
+	bool		 skip_outermost;	/* its id is no part of paths */
+};
 
 /*
  * Parse text, which is overwritten: comments become blanks.  Every fault is
- * told to error; false when there is no document for it.  A trailing comma or
- * a key given twice is told, and the rest is still read.
+ * told; false when there is no document for it.  A trailing comma or a key
+ * given twice is told, and the rest is still read.
  */
-bool	json_parse(char *text, size_t len, json_error_fn *error, void *arg,
+bool	json_parse(char *text, size_t len, const struct json_teller *teller,
 	    struct json_doc *out);
 void	json_doc_done(struct json_doc *doc);
 
