@@ -96,23 +96,6 @@ take_signal(struct spawner *sp, const struct signalfd_siginfo *si)
 	sp->untold.asked = true;
 }
 
-void
-reap_signals(struct spawner *sp)
-{
-	struct signalfd_siginfo si[SIGNALS_TURN];
-	bool deaths = false;
-	ssize_t n;
-	size_t i;
-
-	n = read(sp->signals, si, sizeof(si));
-	for (i = 0; n > 0 && i < (size_t)n / sizeof(si[0]); i++) {
-		deaths |= si[i].ssi_signo == SIGCHLD;
-		take_signal(sp, &si[i]);
-	}
-	if (deaths)
-		sweep_later(sp);
-}
-
 /* At most n slots, from the cursor on. */
 static void
 sweep_slots(struct spawner *sp, uint32_t n)
@@ -153,6 +136,26 @@ sweep_at_once(struct spawner *sp, uint64_t now)
 	sw->left = 0;
 	sw->strangers = !sweep_strangers(sp);
 	sw->due_ns = sw->strangers ? now : 0;
+}
+
+void
+reap_signals(struct spawner *sp)
+{
+	struct signalfd_siginfo si[SIGNALS_TURN];
+	bool deaths = false;
+	ssize_t n;
+	size_t i;
+
+	n = read(sp->signals, si, sizeof(si));
+	for (i = 0; n > 0 && i < (size_t)n / sizeof(si[0]); i++) {
+		deaths |= si[i].ssi_signo == SIGCHLD;
+		take_signal(sp, &si[i]);
+	}
+	/* Those who died together are told together: order is OTP's matter. */
+	if (deaths && sp->table.alive <= SMALL)
+		sweep_at_once(sp, now_ns());
+	else if (deaths)
+		sweep_later(sp);
 }
 
 /*
