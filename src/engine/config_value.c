@@ -202,9 +202,10 @@ key_max_seconds(struct reader *r, struct draft *d,
 	if (!cJSON_IsNumber(v))
 		return VALUE_BAD;
 	ms = v->valuedouble * 1000;
-	whole = round(ms);
-	if (!(whole >= 1 && whole <= (double)MS_MAX) ||
-	    fabs(ms - whole) > 1e-6 * whole)
+	if (!(ms >= 1 - 1e-6 && ms <= (double)MS_MAX))
+		return VALUE_BAD;
+	whole = (double)(uint64_t)(ms + 0.5);
+	if (fabs(ms - whole) > 1e-6 * whole)
 		return VALUE_BAD;
 	d->spec.period_ms = (uint32_t)whole;
 	return VALUE_GOOD;
