@@ -86,25 +86,26 @@ static const struct advice {
 };
 #define NADVICES	(sizeof(advices) / sizeof(advices[0]))
 
-/* The program of "exec /x: words"; its length, 0 when there is none. */
+/* The program of "exec /x: words"; its length, or words of our own. */
 static size_t
 program_of(const struct why *w, const char **out)
 {
 	const char *s = w->start_words, *end;
 
-	if (s == NULL || strncmp(s, "exec ", 5) != 0)
-		return 0;
-	*out = s + 5;
-	end = strstr(s + 5, ": ");
-	return end != NULL ? (size_t)(end - *out) : 0;
+	*out = "its program";
+	if (s != NULL && strncmp(s, "exec ", 5) == 0 &&
+	    (end = strstr(s + 5, ": ")) != NULL) {
+		*out = s + 5;
+		return (size_t)(end - *out);
+	}
+	return strlen(*out);
 }
 
 static bool
 exec_failed(const struct why *w, const char *words)
 {
-	const char *program;
-
-	return program_of(w, &program) > 0 &&
+	return w->start_words != NULL &&
+	    strncmp(w->start_words, "exec", 4) == 0 &&
 	    strcasestr(w->start_words, words) != NULL;
 }
 
@@ -152,7 +153,7 @@ needed(const struct why *w, enum need need)
 static void
 put_filled(struct buf *b, const struct why *w, const char *words)
 {
-	const char *program = "";
+	const char *program;
 	size_t n = program_of(w, &program);
 
 	for (; *words != '\0'; words++) {
