@@ -159,9 +159,12 @@ receive(struct spawner *sp, int *out_rc)
 
 	*out_rc = 0;
 	n = recvmsg(sp->engine.channel, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (n < 0 && errno == ECONNRESET)
+		/* Said once, ahead of what it left, when it died unread. */
+		n = recvmsg(sp->engine.channel, &m,
+		    MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n <= 0) {
-		if (n == 0 || errno == ECONNRESET)
-			*out_rc = -EPIPE;
+		*out_rc = n == 0 ? -EPIPE : 0;
 		return false;
 	}
 	in->fd = passed_fd(&m);
@@ -252,8 +255,8 @@ logger_readable(struct spawner *sp)
 	if (sp->logger.channel < 0)
 		return;
 	n = recv(sp->logger.channel, &byte, sizeof(byte), MSG_DONTWAIT);
-	if (n != 0 && !(n < 0 && errno == ECONNRESET))
-		return;
+	if (n != 0)
+		return;		/* a reset is followed by the end */
 	channel_close(&sp->logger);
 	if (sp->logger.pid > 0)
 		(void)kill(sp->logger.pid, SIGKILL);

@@ -183,7 +183,8 @@ put_strings(char *p, const struct spawn_spec *spec)
 }
 
 static void
-put_start(char *base, const struct spawn_spec *spec, const struct spawn_start *s)
+put_start(char *base, const struct spawn_spec *spec,
+    const struct spawn_start *s)
 {
 	struct layout at = layout_of(s->ngroups, s->nlimits);
 

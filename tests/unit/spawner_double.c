@@ -145,6 +145,7 @@ stay(const char *how)
 		if (fork() == 0) {
 			if (how[0] == 'l')
 				(void)setsid();
+			(void)alarm(120);	/* whatever the test does */
 			printf("%d\n", (int)getpid());
 			(void)fflush(stdout);
 			for (;;)

@@ -53,6 +53,7 @@ void	rig_accept(struct rig *r);	/* the next engine or logger */
 void	rig_hello(struct rig *r);	/* and read up to LISTED */
 /* End the double: by exit code, or by SIGKILL when it is negative. */
 void	rig_end(struct part *p, int code);
+void	rig_ended(struct part *p);	/* waits for it to be */
 
 void	rig_send(struct rig *r, uint16_t type, uint64_t inc, const void *body,
 	    size_t n);
@@ -67,6 +68,7 @@ void	rig_ack(struct rig *r, uint64_t inc);
 /* Read until it is so. */
 const struct spawn_child *rig_until(struct rig *r, uint64_t inc,
 	    enum spawn_state state);
+void	rig_await(int fd);		/* something to read */
 void	rig_ping(struct rig *r, uint64_t n);
 void	rig_read_engine(struct rig *r);		/* one message */
 void	rig_read_logger(struct rig *r);

@@ -694,6 +694,30 @@ START_TEST(quit_counts_though_the_engine_is_gone)
 }
 END_TEST
 
+/* The kernel answers unread messages with a reset, ahead of the last words. */
+START_TEST(last_words_are_heard_behind_a_reset)
+{
+	struct spawn_quit q = { 4, 0 };
+	int status, *fd = &rig.engine.fds[SPAWN_FD_CHANNEL];
+
+	begin();
+	rig_ping(&rig, 1);
+	ck_assert_int_eq(kill(rig.otpd, SIGHUP), 0);
+	rig_await(*fd);
+	ck_assert_int_eq(kill(rig.otpd, SIGSTOP), 0);
+	ck_assert_int_eq(waitpid(rig.otpd, &status, WUNTRACED), rig.otpd);
+	rig_send(&rig, SPAWN_QUIT, 0, &q, sizeof(q));
+	(void)close(*fd);
+	*fd = -1;
+	ck_assert_int_eq(kill(rig.otpd, SIGCONT), 0);
+	while (!rig.finish)
+		rig_read_logger(&rig);
+	rig_ended(&rig.engine);
+	rig_end(&rig.logger, 0);
+	ck_assert_int_eq(WEXITSTATUS(rig_wait_otpd(&rig)), 4);
+}
+END_TEST
+
 START_TEST(an_engine_that_refuses_its_config_ends_otpd)
 {
 	rig_start(&rig);
@@ -780,6 +804,7 @@ suite(void)
 	tcase_add_test(t, signals_to_otpd_are_asked_until_heard);
 	tcase_add_test(t, quit_ends_with_its_code_and_nothing_left);
 	tcase_add_test(t, quit_counts_though_the_engine_is_gone);
+	tcase_add_test(t, last_words_are_heard_behind_a_reset);
 	tcase_add_test(t, an_engine_that_refuses_its_config_ends_otpd);
 	tcase_add_test(t, a_second_otpd_is_refused);
 	tcase_add_test(t, the_background_is_reached_when_the_engine_is_up);
