@@ -111,7 +111,7 @@ void
 read_scope(struct reader *r, cJSON *object, struct scope *out_scope,
     struct draft *out_sup)
 {
-	draft_init(r, out_sup, object, KEY_ROOT, NULL);
+	draft_init(r, out_sup, object, KEY_SUP, NULL);
 	if (object != NULL)
 		read_members(r, out_sup);
 	scope_fill(r, out_scope, NULL, out_sup);
