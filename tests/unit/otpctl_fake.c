@@ -116,8 +116,11 @@ answer(struct fake *f, const cJSON *answers, int fd, uint64_t ref,
 	    cJSON_GetObjectItemCaseSensitive(request, "op"));
 	const cJSON *reply, *item;
 
-	if (f->silent || op == NULL)
+	if (f->silent || op == NULL ||
+	    (f->hangs != NULL && strcmp(op, f->hangs) == 0)) {
+		cJSON_Delete(request);
 		return true;
+	}
 	if (f->breaks > 0) {
 		f->breaks--;
 		return false;

@@ -17,6 +17,7 @@ struct fake {
 	int		 breaks;	/* calls that end the connection */
 	int		 breaks_midway;	/* the same after the first INFO */
 	bool		 silent;	/* never answers a call */
+	const char	*hangs;		/* nor this op, else */
 	bool		 mute;		/* not even HELLO */
 	bool		 garbage;	/* another protocol */
 	bool		 no_logger;
