@@ -205,8 +205,26 @@ job_of(const struct spawn_view *v, struct job *out)
 		.groups = v->groups, .limits = v->limits,
 		.uid = s->uid, .gid = s->gid, .umask = s->umask,
 		.ngroups = s->ngroups, .nlimits = s->nlimits,
-		.nfds = 3, .service = true
+		.nfds = 3 + s->nfds, .service = true
 	};
+}
+
+/* What is held for it, into its slots from 3 on. */
+static int
+stage_held(struct spawner *sp, const struct spawn_start *s)
+{
+	struct held *e;
+	int i, rc;
+
+	for (i = 0; i < s->nfds; i++) {
+		e = held_find(&sp->held, s->fd_key + (uint64_t)i);
+		if (e == NULL || e->kind != HELD_KEPT)
+			return -EBADF;
+		rc = spawn_stage(sp, 3 + i, e->fd);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
 }
 
 static int
@@ -230,7 +248,15 @@ start(struct spawner *sp, const struct spawn_header *h, int *out_pid,
 		return rc;
 	}
 	job_of(&v, &job);
-	return spawn(sp, &job, out_pid, out);
+	rc = stage_held(sp, v.s);
+	if (rc < 0)
+		*out = (struct report){ SPAWN_STEP_FDS, -rc };
+	else
+		rc = spawn(sp, &job, out_pid, out);
+	spawn_unstage_high(sp, job.nfds);
+	if (rc == 0 && (v.s->flags & SPAWN_F_LET_GO) != 0)
+		held_release(&sp->held, v.s->fd_key);
+	return rc;
 }
 
 void

@@ -10,7 +10,7 @@
 #include <string.h>
 
 _Static_assert(sizeof(struct spawn_header) == 16, "header");
-_Static_assert(sizeof(struct spawn_start) == 56, "start");
+_Static_assert(sizeof(struct spawn_start) == 64, "start");
 _Static_assert(sizeof(struct spawn_limit) == 24, "limit");
 _Static_assert(sizeof(struct spawn_child) == 32, "child");
 
@@ -58,6 +58,7 @@ static bool
 counts_fit(const struct spawn_start *s)
 {
 	return s->argc > 0 && s->argc + s->envc <= SPAWN_ARGS_MAX &&
+	    s->nfds <= SPAWN_FDS_MAX &&
 	    s->ngroups <= SPAWN_GROUPS_MAX && s->nlimits <= SPAWN_LIMITS_MAX;
 }
 

@@ -22,6 +22,8 @@
 #define SPAWN_ARGS_MAX	4096		/* argv and environment together */
 #define SPAWN_GROUPS_MAX 64
 #define SPAWN_LIMITS_MAX 16
+#define SPAWN_FDS_MAX	8
+#define SPAWN_F_LET_GO	0x1		/* fd_key's is not held any longer */
 #define SPAWN_KEEP	UINT32_MAX	/* uid, gid, umask: as otpd's own */
 
 /* The descriptors an engine or a logger is started with. */
@@ -112,7 +114,8 @@ enum spawn_dest {
 struct spawn_limit { uint32_t resource, pad; uint64_t soft, hard; };
 
 /*
- * An order to start inc.  Behind the struct: ngroups gids of u32, padding to
+ * An order to start inc.  With SPAWN_F_LET_GO the first of the descriptors is
+ * the child's alone from then on.  Behind the struct: ngroups gids of u32, padding to
  * 8, nlimits struct spawn_limit, then strings, each ended by a NUL: argc of
  * argv, envc of the environment, cwd, the files of stdout and of stderr ("" for
  * none).  argv[0] is also the path that is executed.
@@ -124,9 +127,10 @@ struct spawn_start {
 	uint16_t	argc, envc;
 	uint16_t	ngroups, nlimits;	/* ngroups counts only with uid */
 	uint8_t		out, err;	/* enum spawn_dest */
-	uint16_t	pad;
-	uint32_t	flags;
+	uint16_t	nfds;		/* held ones given to it, from 3 on */
+	uint32_t	flags;		/* SPAWN_F_... */
 	uint32_t	strings;	/* bytes of them */
+	uint64_t	fd_key;		/* keys fd_key, fd_key + 1, ... */
 };
 
 struct spawn_view {		/* a checked order; points into it */
