@@ -176,7 +176,8 @@ json_integer(const cJSON *item, int64_t min, int64_t max, int64_t *out)
 	if (!cJSON_IsNumber(item))
 		return false;
 	d = item->valuedouble;
-	if (!(fabs(d) <= EXACT_MAX) || d != floor(d))
+	if (!(fabs(d) <= EXACT_MAX) ||
+	    d != (double)(int64_t)d)
 		return false;
 	if ((int64_t)d < min || (int64_t)d > max)
 		return false;
