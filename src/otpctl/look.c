@@ -31,9 +31,9 @@ locale_utf8(void)
 	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (!env_set(names[i]))
-			continue;
 		v = getenv(names[i]);
+		if (v == NULL || v[0] == '\0')
+			continue;
 		return strcasestr(v, "utf-8") != NULL ||
 		    strcasestr(v, "utf8") != NULL;
 	}

@@ -108,14 +108,11 @@ golden(const char *name, const char *text)
 
 /* --- what people see --- */
 
-static const char *const env_colour[] = { "TERM=xterm", "LANG=C.UTF-8",
-	"TZ=UTC", NULL };
+static const char *const env_colour[] = { "TERM=xterm", "LANG=C.UTF-8", NULL };
 static const char *const env_no_colour[] = { "TERM=xterm", "LANG=C.UTF-8",
-	"NO_COLOR=1", "TZ=UTC", NULL };
-static const char *const env_dumb[] = { "TERM=dumb", "LANG=C.UTF-8", "TZ=UTC",
-	NULL };
-static const char *const env_latin[] = { "TERM=xterm", "NO_COLOR=1", "TZ=UTC",
-	NULL };
+	"NO_COLOR=1", NULL };
+static const char *const env_dumb[] = { "TERM=dumb", "LANG=C.UTF-8", NULL };
+static const char *const env_latin[] = { "TERM=xterm", "NO_COLOR=1", NULL };
 
 static const struct {
 	const char	*golden, *json;
@@ -274,7 +271,7 @@ static const struct {
 	    "/f:3:14: a: bad\n/g: unreadable\n" },
 	{ "no errors", { "check", "/f" },
 	    "{\"check\":{\"result\":\"ok\"}}", 0, "/f: no errors\n", "" },
-	{ "the child that was added", { "start-child", "web", "{\"id\":\"x\"}" },
+	{ "the child that was added", { "start-child", "web", "{\"id\":1}" },
 	    "{\"start_child\":{\"result\":\"started\",\"path\":\"web/x\"}}", 0,
 	    "web/x: started\n", "" },
 	{ "a broken SPEC is 2", { "start-child", "web", "{\"id\":\n \"x\"" },
@@ -538,7 +535,6 @@ START_TEST(shutdown_returns_when_otpd_is_gone)
 }
 END_TEST
 
-/* Wide and deep trees, and how fast: a bound that only a blunder breaks. */
 START_TEST(a_thousand_children_are_quick)
 {
 	char *json = malloc(1000 * 400 + 64), *p = json;
