@@ -168,6 +168,31 @@ inherit(struct reader *r, const struct service *sup, struct source *out,
 }
 
 static void
+set_path(struct reader *r, const char *path)
+{
+	path += path[0] == '/';		/* the root's is "/" */
+	if (strlen(path) >= PATH_SIZE / 2)
+		return;
+	r->path_len = strlen(path);
+	memcpy(r->path, path, r->path_len + 1);
+	for (r->depth = 1 + (path[0] != '\0'); *path != '\0'; path++)
+		r->depth += *path == '/';
+}
+
+/* The source of a child that was started before. */
+static void
+read_again(struct reader *r, cJSON *object)
+{
+	cJSON *parent = json_member(object, SOURCE_PARENT);
+
+	if (cJSON_IsString(parent)) {
+		set_path(r, parent->valuestring);
+		cJSON_Delete(cJSON_DetachItemViaPointer(object, parent));
+	}
+	r->config->root = read_child(r, object, NULL, NULL, 0, 0, true);
+}
+
+static void
 read_dynamic(struct reader *r, struct source *s, enum core_strategy strategy,
     const struct service *template)
 {
@@ -177,8 +202,7 @@ read_dynamic(struct reader *r, struct source *s, enum core_strategy strategy,
 	struct draft sup;
 
 	if (template == NULL) {
-		r->config->root = read_child(r, s->doc.root, NULL, NULL, 0, 0,
-		    true);
+		read_again(r, s->doc.root);
 	} else if (simple) {
 		if (fill_template(r, s, template->source))
 			r->config->root = read_child(r, s->doc.root, NULL,
@@ -196,14 +220,10 @@ config_parse_child(const char *text, size_t len, enum core_strategy strategy,
 {
 	struct reader r;
 	struct source s;
-	const char *path = cx != NULL && cx->path != NULL ? cx->path : "";
 
 	reader_init(&r, cx);
-	path += path[0] == '/';		/* the root's is "/" */
-	if (strlen(path) < PATH_SIZE / 2) {
-		r.path_len = strlen(path);
-		memcpy(r.path, path, r.path_len + 1);
-	}
+	if (cx != NULL && cx->path != NULL)
+		set_path(&r, cx->path);
 	if (source_text(&r, text, len, "start_child", false, &s)) {
 		r.source = &s;
 		read_dynamic(&r, &s, strategy, template);

@@ -87,8 +87,9 @@ struct config	*config_parse(const char *text, size_t len, const char *name,
  * One child specification as start_child takes it, under a supervisor of this
  * strategy; root is that child.  For simple_one_for_one: {"id": ..., "args":
  * [...]}, built on the template's source; else template is the supervisor's
- * own service, for what its children inherit.  With template NULL, the source
- * of a dynamic child is read again as it stands.
+ * own service, for what its children inherit.  With template NULL, text is
+ * the source of a dynamic child, read again as it stands; cx->path is not
+ * needed for it.
  */
 struct config	*config_parse_child(const char *text, size_t len,
 		    enum core_strategy strategy, const struct service *template,

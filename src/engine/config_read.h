@@ -20,7 +20,7 @@
 #define FILES_MAX	100000U
 #define ERRORS_MAX	10000U
 #define ID_MAX		64
-#define PATH_SIZE	((TREE_DEPTH_MAX + 2) * (ID_MAX + 1) + 1024)
+#define PATH_SIZE	(2 * (TREE_DEPTH_MAX + 2) * (ID_MAX + 1))
 #define MS_MAX		((int64_t)UINT32_MAX - 2)
 
 struct source {			/* a file while its values are in use */
@@ -154,6 +154,8 @@ struct service *build_service(struct reader *r, const struct draft *d,
 	    const struct scope *scope);
 
 /* --- config_source.c --- */
+/* In the source of a child started at run time: its supervisor's path. */
+#define SOURCE_PARENT	"supervisor"
 /* The child alone, with what it inherits written out.  Caller frees. */
 char	*build_source(struct reader *r, const struct draft *d,
 	    const struct scope *scope);

@@ -71,9 +71,14 @@ build_source(struct reader *r, const struct draft *d,
     const struct scope *scope)
 {
 	cJSON *object = must(cJSON_Duplicate(d->object, true));
+	const char *slash = strrchr(r->path, '/');
 	struct env env = { 0 };
 	size_t i;
 
+	if (d->where != KEY_TEMPLATE)
+		replace(object, SOURCE_PARENT, must(cJSON_CreateString(
+		    slash == NULL ? "" : arena_printf(&r->arena, "%.*s",
+		    (int)(slash - r->path), r->path))));
 	for (i = 0; scope != NULL && i < scope->env.n; i++)
 		env_set(r, &env, scope->env.vars[i].name,
 		    scope->env.vars[i].value);

@@ -191,7 +191,7 @@ read_children(struct reader *r, struct draft *d, const struct scope *scope)
 	cJSON *include = json_member(d->object, "include");
 
 	f.tail = &f.first;
-	if (r->depth == TREE_DEPTH_MAX) {
+	if (r->depth >= TREE_DEPTH_MAX) {
 		tell_at(r, d->object, "supervisors are nested deeper than %d "
 		    "levels", TREE_DEPTH_MAX);
 		return;

@@ -745,7 +745,7 @@ START_TEST(reads_a_child_for_start_child)
 		/* Its own source gives the same child. */
 		text = ((struct service *)child->root->user)->source;
 		again = config_parse_child(text, strlen(text), sup->strategy,
-		    NULL, &at);
+		    NULL, &cx);
 		assert_right(again, child_rows[_i].why);
 		two = render_tree(again->root);
 		ck_assert_str_eq(out, two);
@@ -754,6 +754,33 @@ START_TEST(reads_a_child_for_start_child)
 	}
 	free(out);
 	config_free(child);
+	config_free(c);
+}
+END_TEST
+
+/* A tree that grew at run time is no deeper than one that was written. */
+START_TEST(depth_counts_from_the_root)
+{
+	static char path[65 * 29 + 1];
+	struct config_context at = { .path = path };
+	const char *text = "{\"id\": \"s\", \"type\": \"supervisor\", "
+	    "\"children\": [{" TRUE_IS "}]}";
+	char *errors, *p = path;
+	struct config *c;
+	int i;
+
+	for (i = 0; i < 28; i++)
+		p += sprintf(p, "%s%064d", i > 0 ? "/" : "", i);
+	c = config_parse_child(text, strlen(text), CORE_ONE_FOR_ONE, NULL,
+	    &at);
+	ck_assert_uint_eq(c->nerrors, 0);
+	config_free(c);
+	sprintf(p, "/%064d", i);
+	c = config_parse_child(text, strlen(text), CORE_ONE_FOR_ONE, NULL,
+	    &at);
+	errors = errors_of(c);
+	assert_has("one deeper", errors, "nested deeper than 30 levels");
+	free(errors);
 	config_free(c);
 }
 END_TEST
@@ -934,6 +961,7 @@ config_suite(void)
 	    nitems(same_rows));
 	tcase_add_loop_test(t, reads_a_child_for_start_child, 0,
 	    nitems(child_rows));
+	tcase_add_test(t, depth_counts_from_the_root);
 	tcase_add_test(t, services_outlive_the_config);
 	suite_add_tcase(s, t);
 	t = tcase_create("errors");
