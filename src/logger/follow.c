@@ -30,6 +30,7 @@ struct reader {
 	int		 fd;		/* -1: there is no file yet */
 	bool		 follow;
 	bool		 dirty;		/* there may be more */
+	bool		 orphan;	/* its file has been removed */
 	bool		 gone;
 	char		 name[];
 };
@@ -160,6 +161,7 @@ next_file(struct logger *lg, struct reader *r, size_t len)
 		r->fd = fd;
 		r->st = st;
 		r->off = 0;
+		r->orphan = false;
 	} else if (r->follow)
 		r->dirty = false;
 	else if (send_lines(lg, r, len))
@@ -320,6 +322,8 @@ follow_rotating(struct logger *lg, const char *name)
 			pump(lg, r);
 }
 
+/* It may still read a file that was removed; when that happens to the next
+ * one too, there is a gap. */
 void
 follow_rotated(struct logger *lg, const char *name)
 {
@@ -327,11 +331,13 @@ follow_rotated(struct logger *lg, const char *name)
 	struct stat st;
 
 	for (r = lg->readers; r != NULL; r = r->next) {
-		if (r->gone || r->fd == -1 || strcmp(r->name, name) != 0)
+		if (r->gone || r->fd == -1 || strcmp(r->name, name) != 0 ||
+		    fstat(r->fd, &st) == -1 || st.st_nlink > 0)
 			continue;
-		if (fstat(r->fd, &st) == -1 || st.st_nlink > 0 ||
-		    r->off >= (uint64_t)st.st_size)
+		if (!r->orphan) {
+			r->orphan = true;
 			continue;
+		}
 		(void)server_error(lg->server, r->peer, r->ref,
 		    FRAME_E_REFUSED, "too slow: lines were rotated away");
 		r->gone = true;

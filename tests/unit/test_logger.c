@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The real otp-logger: how streams are joined, read, stamped, rotated and
- * ended, and what it does where it cannot write.
+ * The real otp-logger: how streams are joined, read, stamped and ended.
+ * Rotation, faults and readers of logs have files of their own.
  */
 #include <check.h>
 #include <ctype.h>
@@ -19,6 +19,7 @@
 #include "test_logger.h"
 
 #define KEY	7
+#define A_TURNS_MESSAGES	64
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED	1
@@ -61,11 +62,12 @@ START_TEST(told_again_changes_nothing)
 {
 	struct pipe_ends p = stream_new(KEY, "a");
 
-	pipe_say(&p, "one\n");
+	pipe_say(&p, "one\ntw");
 	barrier();
 	tell_pipe(KEY, p.r);
 	tell_stream(KEY, "a", 0, 0, 0);
-	pipe_say(&p, "two\n");
+	barrier();
+	pipe_say(&p, "o\n");
 	barrier();
 	ck_assert_uint_eq(stat_of("streams"), 1);
 	ck_assert_uint_eq(stat_of("pipes"), 1);
@@ -105,23 +107,73 @@ START_TEST(new_name_takes_the_next_lines)
 }
 END_TEST
 
-/* The end of a short life: every word of it may come at once. */
-START_TEST(forgotten_is_drained)
+/* A short life: everything about it may come at once, and what one of the two
+ * says before what the other had said earlier. */
+START_TEST(released_before_it_is_named)
 {
 	struct pipe_ends p = pipe_new();
+	int i;
 
 	ck_assert_int_eq(kill(rig.pid, SIGSTOP), 0);
 	pipe_say(&p, "last words");
 	tell_pipe(KEY, p.r);
-	if (_i == 0)
-		tell_spawner(SPAWN_DROPPED, KEY);
+	tell_spawner(SPAWN_DROPPED, KEY);
+	for (i = 0; i < A_TURNS_MESSAGES; i++)
+		tell_engine(LOG_FORGET, KEY + 1);
+	tell_stream(KEY, "a", 0, 0, 0);
+	ck_assert_int_eq(kill(rig.pid, SIGCONT), 0);
+	barrier();
+	ck_assert_uint_eq(stat_of("streams"), 1);
+	ck_assert_uint_eq(stat_of("pipes"), 0);
+	log_is("a.log", "last words\n");
+}
+END_TEST
+
+START_TEST(forgotten_before_its_pipe_comes)
+{
+	struct pipe_ends p = pipe_new();
+	int i;
+
+	barrier();
+	ck_assert_int_eq(kill(rig.pid, SIGSTOP), 0);
+	pipe_say(&p, "last words");
 	tell_stream(KEY, "a", 0, 0, 0);
 	tell_engine(LOG_FORGET, KEY);
-	(void)close(p.w);
+	for (i = 0; i < A_TURNS_MESSAGES; i++)
+		tell_spawner(SPAWN_DROPPED, KEY + 1);
+	tell_pipe(KEY, p.r);
 	ck_assert_int_eq(kill(rig.pid, SIGCONT), 0);
 	barrier();
 	ck_assert_uint_eq(stat_of("streams"), 0);
 	ck_assert_uint_eq(stat_of("pipes"), 0);
+	log_is("a.log", "last words\n");
+}
+END_TEST
+
+/* More than a budget in one pipe, and nobody to write more. */
+START_TEST(a_large_pipe_is_read_out)
+{
+	struct pipe_ends p = pipe_new();
+	static char big[400000];
+
+	ck_assert_int_ge(fcntl(p.w, F_SETPIPE_SZ, 1 << 19), 1 << 19);
+	memset(big, 'x', sizeof(big));
+	pipe_put(&p, big, sizeof(big));
+	tell_pipe(KEY, p.r);
+	tell_stream(KEY, "a", 0, 0, 0);
+	wait_stat("bytes", sizeof(big));
+}
+END_TEST
+
+START_TEST(half_a_line_ends_with_its_writer)
+{
+	struct pipe_ends p = pipe_new();
+
+	pipe_say(&p, "last words");
+	(void)close(p.w);
+	tell_pipe(KEY, p.r);
+	tell_stream(KEY, "a", 0, 0, 0);
+	wait_stat("bytes", strlen("last words\n"));
 	log_is("a.log", "last words\n");
 }
 END_TEST
@@ -278,83 +330,6 @@ START_TEST(long_line_is_cut)
 	check_stamp(second + 16);
 	ck_assert_str_eq(second + 16 + 25, "next\n");
 	free(text);
-}
-END_TEST
-
-/* --- rotation --- */
-
-static const struct {
-	const char	*why;
-	uint64_t	 max_bytes;
-	uint32_t	 keep;
-	int		 lines;			/* of ten bytes each */
-	int		 in[4];			/* .log, .1, .2, .3 */
-} turns[] = {
-	{ "not before it is full",	100, 2, 10,	{ 10, 0, 0, 0 } },
-	{ "with the line that follows",	100, 2, 11,	{ 1, 10, 0, 0 } },
-	{ "never half a line",		95, 2, 20,	{ 2, 9, 9, 0 } },
-	{ "no more than are kept",	100, 2, 45,	{ 5, 10, 10, 0 } },
-	{ "none kept",			100, 0, 25,	{ 5, 0, 0, 0 } },
-	{ "0 is never",			0, 2, 45,	{ 45, 0, 0, 0 } },
-	{ "a limit below a line",	3, 3, 4,	{ 1, 1, 1, 1 } },
-};
-
-START_TEST(rotates)
-{
-	struct pipe_ends p = pipe_new();
-	char text[32], name[16], *got;
-	int i, j, line = turns[_i].lines;
-	size_t len;
-
-	tell_stream(KEY, "a", turns[_i].max_bytes, turns[_i].keep, 0);
-	tell_pipe(KEY, p.r);
-	for (i = 0; i < line; i++) {
-		(void)snprintf(text, sizeof(text), "line %04d\n", i);
-		pipe_say(&p, text);
-		if (i % 3 == 0)		/* in pieces and in heaps */
-			barrier();
-	}
-	ck_assert_int_eq(rig_end(), 0);
-	for (i = 0; i < 4; i++) {
-		(void)snprintf(name, sizeof(name), i == 0 ? "a.log" :
-		    "a.log.%d", i);
-		got = log_read(name, &len);
-		if (got == NULL)
-			len = 0;
-		ck_assert_msg(len == (size_t)turns[_i].in[i] * 10,
-		    "%s: %s has %zu bytes", turns[_i].why, name, len);
-		for (j = (int)len - 10; j >= 0; j -= 10) {
-			(void)snprintf(text, sizeof(text), "line %04d\n",
-			    --line);
-			ck_assert_int_eq(memcmp(got + j, text, 10), 0);
-		}
-		free(got);
-	}
-}
-END_TEST
-
-START_TEST(rotates_when_asked)
-{
-	struct pipe_ends p = pipe_new();
-	char *reply;
-
-	tell_stream(KEY, "web/a", 0, 1, 0);
-	tell_pipe(KEY, p.r);
-	pipe_say(&p, "one\n");
-	barrier();
-	reply = ask("{\"op\":\"rotate\",\"path\":\"a\"}");
-	ck_assert_str_eq(reply, "{\"result\":\"ok\"}");
-	free(reply);
-	pipe_say(&p, "two\n");
-	barrier();
-	reply = ask("{\"op\":\"rotate\"}");
-	ck_assert_str_eq(reply, "{\"result\":\"ok\"}");
-	free(reply);
-	pipe_say(&p, "three\n");
-	barrier();
-	log_is("web/a.log", "three\n");
-	log_is("web/a.log.1", "two\n");
-	ck_assert(!log_exists("web/a.log.2"));
 }
 END_TEST
 
@@ -534,21 +509,22 @@ main(void)
 	tcase_add_test(t, told_again_changes_nothing);
 	tcase_add_test(t, new_pipe_replaces_old);
 	tcase_add_test(t, new_name_takes_the_next_lines);
-	tcase_add_loop_test(t, forgotten_is_drained, 0, 2);
+	tcase_add_test(t, released_before_it_is_named);
+	tcase_add_test(t, forgotten_before_its_pipe_comes);
+	tcase_add_test(t, a_large_pipe_is_read_out);
+	tcase_add_test(t, half_a_line_ends_with_its_writer);
 	tcase_add_test(t, two_hundred_streams);
 	tcase_add_test(t, few_descriptors);
 	tcase_add_test(t, ten_thousand_are_small);
 	tcase_add_test(t, lines_get_the_time);
 	tcase_add_test(t, long_line_is_cut);
-	tcase_add_loop_test(t, rotates, 0,
-	    (int)(sizeof(turns) / sizeof(turns[0])));
-	tcase_add_test(t, rotates_when_asked);
 	tcase_add_test(t, flood_starves_nobody);
 	tcase_add_test(t, sleeps_when_writers_have_gone);
 	tcase_add_loop_test(t, drains_before_it_ends, 0, 2);
 	tcase_add_test(t, killed_loses_nothing_unread);
 	tcase_add_test(t, killed_in_a_line_stamps_it_once);
 	suite_add_tcase(s, t);
+	suite_add_tcase(s, tcase_rotate());
 	suite_add_tcase(s, tcase_faults());
 	suite_add_tcase(s, tcase_follow());
 	r = srunner_create(s);

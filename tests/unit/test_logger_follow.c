@@ -125,6 +125,7 @@ later(const struct pipe_ends *p, const char *text)
 	free(ask("{\"op\":\"rotate\"}"));
 	pipe_say(p, "half a li");
 	barrier();
+	free(ask("{\"op\":\"rotate\"}"));
 	pipe_say(p, "ne\n");
 	barrier();
 	_exit(0);
