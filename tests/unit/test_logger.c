@@ -234,7 +234,7 @@ END_TEST
 
 START_TEST(ten_thousand_are_small)
 {
-	char path[64], line[128], name[32];
+	char path[64], line[128], name[48];
 	long before = 0, after = 0, *out = &before, n;
 	uint64_t i;
 	FILE *f;
