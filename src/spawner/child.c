@@ -41,8 +41,14 @@ must(const struct child_args *a, enum spawn_step step, long rc)
 CHILD_SIDE void
 drop_descriptors(const struct child_args *a)
 {
-	if (!a->sp->share_files)
-		return;		/* all are close-on-exec, and a copy */
+	int fd;
+
+	if (!a->sp->share_files) {
+		/* All others are close-on-exec, and copies. */
+		for (fd = a->job->nfds; fd < LOW_FDS; fd++)
+			(void)syscall(SYS_close, fd);
+		return;
+	}
 	must(a, SPAWN_STEP_FDS, syscall(SYS_close_range,
 	    (unsigned int)a->job->nfds, ~0U, CLOSE_RANGE_UNSHARE));
 }

@@ -134,6 +134,12 @@ look(int argc, char **argv)
 	return 0;
 }
 
+static void
+leave(int sig)
+{
+	_exit(sig);
+}
+
 /* Stays; with a process of its own group beside it, or one that left it. */
 static _Noreturn void
 stay(const char *how)
@@ -141,6 +147,11 @@ stay(const char *how)
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (strcmp(how, "deaf") == 0)
 		(void)signal(SIGTERM, SIG_IGN);
+	if (strcmp(how, "polite") == 0) {
+		(void)signal(SIGTERM, leave);
+		printf("ready\n");
+		(void)fflush(stdout);
+	}
 	if (strcmp(how, "pair") == 0 || strcmp(how, "leave") == 0) {
 		if (fork() == 0) {
 			if (how[0] == 'l')

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -77,6 +78,7 @@ static void
 become_otpd(struct rig *r, const char *option)
 {
 	char run[128], log[128], err[128];
+	struct rlimit l;
 	int fd;
 
 	snprintf(err, sizeof(err), "%s/err", r->dir);
@@ -85,6 +87,10 @@ become_otpd(struct rig *r, const char *option)
 		_exit(94);
 	snprintf(run, sizeof(run), "%s/run", r->dir);
 	snprintf(log, sizeof(log), "%s/log", r->dir);
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+		_exit(93);
+	l.rlim_cur = RIG_NOFILE;
+	(void)setrlimit(RLIMIT_NOFILE, &l);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)signal(SIGUSR1, SIG_IGN);
 	(void)execl(r->otpd_path, "otpd", "-r", run, "-l", log, "-c", "/none", option,

@@ -16,6 +16,7 @@
 #define RIG_PATIENCE_MS	20000
 #define RIG_INCS	2048
 #define RIG_KEYS	64
+#define RIG_NOFILE	1000	/* descriptors that otpd is allowed at first */
 
 struct part {			/* the engine's or the logger's */
 	int	conn;		/* to the double */
