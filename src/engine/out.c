@@ -77,7 +77,8 @@ void
 out_bytes(struct out *o, const void *bytes, size_t len)
 {
 	out_room(o, len);
-	memcpy(o->text + o->len, bytes, len);
+	if (len > 0)
+		memcpy(o->text + o->len, bytes, len);
 	o->len += len;
 	o->text[o->len] = '\0';
 }
