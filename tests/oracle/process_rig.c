@@ -32,6 +32,7 @@
 
 #define SOCKET	"run/names/otpd"	/* from the directory */
 #define NSEC	UINT64_C(1000000000)
+#define PARTING_S	10	/* from the engine's end to otpd's */
 
 struct line {
 	struct peer	*peer;
@@ -513,6 +514,9 @@ rig_drain(struct rig *r)
 		;
 	if (r->otpd == 0)
 		return;
+	/* An engine that crashed leaves otpd behind: do not wait for long. */
+	if (r->deadline > now_ns() + PARTING_S * NSEC)
+		r->deadline = now_ns() + PARTING_S * NSEC;
 	rig_await_readable(r, r->pidfd, "the end of otpd");
 	if (waitpid(r->otpd, &r->status, 0) != r->otpd)
 		rig_fail(r, "waitpid: %s", strerror(errno));
