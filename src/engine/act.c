@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "engine/engine.h"
+#include "engine/worker.h"
 #include "wire/reason.h"
 
 void
@@ -61,32 +61,69 @@ start_took_too_long(void *arg)
 	link_put(&e->spawner, SPAWN_SIGNAL, c->inc, &kill, sizeof(kill));
 }
 
+static void
+arm_start_timeout(struct engine *e, uint32_t slot, uint32_t ms)
+{
+	struct child_timers *t;
+
+	if (ms == CORE_INFINITY)
+		return;
+	t = engine_timers(e, slot);
+	t->start.fn = start_took_too_long;
+	t->start.arg = t;
+	if (loop_timer_set(e->loop, &t->start, loop_now_ms() + ms) < 0)
+		abort();
+}
+
+/* What belongs to this child and this incarnation alone; false: no start. */
+static bool
+own_descriptors(struct engine *e, uint32_t slot, uint64_t *out_log_key,
+    uint64_t *out_fd_key)
+{
+	struct child *c = engine_child(e, slot);
+	struct service *s = engine_service(e, slot);
+	char words[REASON_MAX];
+	const char *what;
+	int rc;
+
+	if (s->logs && c->log_key == 0) {
+		c->log_key = e->next_log_key++;
+		engine_tell_logger(e, slot);
+	}
+	*out_log_key = s->logs ? c->log_key : 0;
+	if (s->kind != SERVICE_GEN_SERVER)
+		return true;
+	rc = worker_prepare(e, slot, out_fd_key, &what);
+	if (rc == 0)
+		return true;
+	(void)snprintf(words, sizeof(words), "%s: %s", what, strerror(-rc));
+	fail_start(e, slot, words);
+	return false;
+}
+
 void
 engine_order_start(struct engine *e, uint32_t slot)
 {
 	struct child *c = engine_child(e, slot);
 	struct service *s = engine_service(e, slot);
-	struct child_timers *t;
-	size_t at = e->spawner.queue.len;
-	uint64_t log_key;
+	uint64_t log_key = 0, fd_key = 0;
+	struct spawn_start *order;
+	size_t at;
 
 	c->faulty = false;
+	if (!own_descriptors(e, slot, &log_key, &fd_key))
+		return;
 	c->ordered = true;
-	if (s->logs && c->log_key == 0) {
-		c->log_key = e->next_log_key++;
-		engine_tell_logger(e, slot);
-	}
-	log_key = s->logs ? c->log_key : 0;
+	at = e->spawner.queue.len;
 	link_put_record(&e->spawner, &s->order->h, c->inc);
-	memcpy(e->spawner.queue.text + at +
-	    offsetof(struct spawn_start, log_key), &log_key, sizeof(log_key));
-	if (s->start_timeout_ms != CORE_INFINITY) {
-		t = engine_timers(e, slot);
-		t->start.fn = start_took_too_long;
-		t->start.arg = t;
-		(void)loop_timer_set(e->loop, &t->start,
-		    loop_now_ms() + s->start_timeout_ms);
+	order = (void *)(e->spawner.queue.text + at);
+	order->log_key = log_key;
+	if (fd_key != 0) {
+		order->fd_key = fd_key;
+		order->nfds = 2;
+		order->flags |= SPAWN_F_LET_GO;
 	}
+	arm_start_timeout(e, slot, s->start_timeout_ms);
 }
 
 static void
@@ -99,17 +136,16 @@ act_start(struct engine *e, const struct core_action *a)
 	c = engine_child(e, a->slot);
 	c->inc = a->inc;
 	c->ready = c->asked = c->ignore = c->timed_out = false;
+	c->traps = false;
 	c->ordered = c->faulty = false;
 	c->start_ns = 0;
 	replace_string(&c->said, NULL);
 	replace_string(&c->failure, NULL);
+	replace_string(&c->signalled, NULL);
 	engine_save_child(e, a->slot);
 	engine_event(e, EVENT_STARTING, a->slot, NULL);
 	if (s->problem != NULL)
 		fail_start(e, a->slot, s->problem);
-	else if (s->ready == READY_GEN_SERVER)
-		fail_start(e, a->slot, "ready \"gen_server\" needs a worker "
-		    "that is linked with libotp");
 	else
 		engine_order_start(e, a->slot);
 }
@@ -140,6 +176,9 @@ act_stop(struct engine *e, const struct core_action *a)
 
 	c->asked = true;
 	engine_save_child(e, a->slot);
+	if (c->inc == a->inc && worker_send_exit(e, a->slot, true, NULL,
+	    "shutdown"))
+		return;
 	send_signal(e, a, s->stop_signal, false);
 }
 
@@ -314,6 +353,16 @@ tell_of_child(struct engine *e, const struct core_action *a)
 	(void)events_add(e->events, &ev);
 }
 
+/* One that stays down has no socket: its callers hear noproc at once. */
+static void
+close_socket(struct engine *e, uint32_t slot)
+{
+	struct core_child view;
+
+	if (core_view(e->core, slot, 0, &view) && view.state == CORE_STOPPED)
+		worker_unlisten(e, slot);
+}
+
 static void
 act_tell(struct engine *e, const struct core_action *a)
 {
@@ -338,6 +387,7 @@ act_tell(struct engine *e, const struct core_action *a)
 	case CORE_TELL_REMOVED:		tell_removed(e, a); break;
 	case CORE_NTELLS:		break;
 	}
+	close_socket(e, a->slot);
 }
 
 /* The tree is down: by request that is success, otherwise it broke. */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "engine/save.h"
+#include "engine/worker.h"
 
 void
 engine_welcome(struct engine *e, const struct spawn_welcome *told)
@@ -39,6 +40,13 @@ engine_held(struct engine *e, uint64_t key, int fd)
 {
 	if (fd < 0)
 		return;
+	if (worker_key_is(key)) {
+		e->held = xgrow(e->held, &e->held_cap, e->nheld,
+		    sizeof(*e->held));
+		e->held[e->nheld].key = key;
+		e->held[e->nheld++].fd = fd;
+		return;
+	}
 	if (key != e->config_key || e->config_fd >= 0) {
 		(void)close(fd);	/* of a reload that was cut short */
 		link_put(&e->spawner, SPAWN_RELEASE, key, "", 0);
@@ -170,10 +178,12 @@ restore_child(struct engine *e, const struct saved_record *saved)
 	c->last_at_ms = r.last_at_ms;
 	c->last_generation = r.last_generation;
 	c->log_key = r.log_key;
+	c->worker_key = r.worker_key;
 	c->ready = (r.flags & CHILD_F_READY) != 0;
 	c->asked = (r.flags & CHILD_F_ASKED) != 0;
 	c->ignore = (r.flags & CHILD_F_IGNORE) != 0;
 	c->timed_out = (r.flags & CHILD_F_TIMED_OUT) != 0;
+	c->traps = (r.flags & CHILD_F_TRAPS) != 0;
 	c->ordered = true;
 	if (r.pid > 0)
 		engine_set_pid(e, slot, r.pid);
@@ -330,6 +340,19 @@ cold_start(struct engine *e)
 	boot(e);
 }
 
+/* Only now: before, nobody could be told the truth. */
+static void
+serve(struct engine *e)
+{
+	static const struct server_ops ops = { .call = engine_call,
+	    .closed = engine_closed };
+
+	e->server = server_new(e->loop, SPAWN_FD_CONTROL, "otpd",
+	    e->engines + 1, &ops, e);
+	if (e->server == NULL)
+		abort();
+}
+
 void
 engine_listed(struct engine *e)
 {
@@ -344,6 +367,10 @@ engine_listed(struct engine *e)
 		cold_start(e);
 	}
 	free_records(e);
+	for (uint32_t i = 0; i < e->nheld; i++)
+		worker_resume(e, e->held[i].key, e->held[i].fd);
+	free(e->held);
+	e->held = NULL;
 	for (uint32_t i = 0; i < e->nlist; i++)
 		engine_told_child(e, e->list[i].inc, &e->list[i].told);
 	free(e->list);
@@ -352,4 +379,5 @@ engine_listed(struct engine *e)
 		(void)close(e->config_fd);
 	e->config_fd = -1;
 	engine_told_asked(e, e->asked);
+	serve(e);
 }

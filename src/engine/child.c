@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/engine.h"
+#include "engine/worker.h"
 
 void
 replace_string(char **p, const char *text)
@@ -140,6 +140,8 @@ engine_drop_child(struct engine *e, uint32_t slot)
 	struct child *c = engine_child(e, slot);
 	bool dirty = c->dirty;
 
+	worker_free(e, slot);
+	watch_ended(e, slot, "noproc");
 	engine_set_pid(e, slot, 0);
 	if (c->timers != NULL) {
 		for (int i = 0; i < CORE_NTIMERS; i++)
@@ -154,6 +156,7 @@ engine_drop_child(struct engine *e, uint32_t slot)
 	free(c->path);
 	free(c->said);
 	free(c->failure);
+	free(c->signalled);
 	free(c->last_reason);
 	*c = (struct child){ .dirty = dirty };
 	engine_save_child(e, slot);

@@ -44,6 +44,10 @@ check_worker(struct reader *r, struct draft *d)
 	if (d->name != NULL && d->kind != SERVICE_GEN_SERVER)
 		tell_key(r, d->given[KEY_name], "only a gen_server has a "
 		    "`name`: add \"kind\": \"gen_server\", or leave it out");
+	if (given(d, KEY_allow) && d->kind != SERVICE_GEN_SERVER)
+		tell_key(r, d->given[KEY_allow], "only a gen_server can "
+		    "`allow` callers: add \"kind\": \"gen_server\", or leave "
+		    "it out");
 	if (!given(d, KEY_ready) && d->kind == SERVICE_GEN_SERVER)
 		d->ready = READY_GEN_SERVER;
 	if (d->ready == READY_GEN_SERVER && d->kind != SERVICE_GEN_SERVER)

@@ -233,12 +233,39 @@ fill_identity(struct reader *r, const struct draft *d, struct identity *out)
 		fill_groups(r, d, out);
 }
 
+/* More words for OTP_ALLOW, from one of the arrays of `allow`. */
+static void
+allow_add(struct reader *r, char kind, const cJSON *array,
+    struct identity *out)
+{
+	const struct owner *o;
+	const cJSON *item;
+
+	if (array == NULL)
+		return;
+	cJSON_ArrayForEach(item, array) {
+		o = owner_of(r, kind, item);
+		if (o->problem != NULL)
+			out->problem = o->problem;
+		out->allow = arena_printf(&r->arena, "%s%s%cid:%u",
+		    out->allow != NULL ? out->allow : "",
+		    out->allow != NULL ? " " : "", kind,
+		    kind == 'u' ? o->uid : o->gid);
+	}
+}
+
 void
 identity_of(struct reader *r, const struct draft *d, struct identity *out)
 {
 	memset(out, 0, sizeof(*out));
 	out->uid = out->gid = SPAWN_KEEP;
 	fill_identity(r, d, out);
+	if (d->given[KEY_allow] != NULL) {
+		allow_add(r, 'u', json_member(d->given[KEY_allow], "users"),
+		    out);
+		allow_add(r, 'g', json_member(d->given[KEY_allow], "groups"),
+		    out);
+	}
 	if (out->problem != NULL) {
 		out->uid = out->gid = NOBODY;
 		out->ngroups = 0;

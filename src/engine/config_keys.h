@@ -16,6 +16,7 @@ enum key_where {
 	KEY_LOG		= 0x20,		/* inside of "log" */
 	KEY_BACKOFF	= 0x40,
 	KEY_FILE	= 0x80,		/* {"file": ...} of stdout, stderr */
+	KEY_ALLOW	= 0x100,	/* inside of "allow" */
 	KEY_SUPS	= KEY_ROOT | KEY_SUP,
 	KEY_WORKERS	= KEY_WORKER | KEY_TEMPLATE,
 	KEY_CHILDREN	= KEY_SUP | KEY_WORKERS,
@@ -30,6 +31,8 @@ enum key_effect {	/* of a change, at a reload */
 
 /* X(name, where, effect, function, what a right value is) */
 #define CONFIG_KEYS(X)							\
+X(allow, KEY_WORKERS, EFFECT_RESTART, allow,				\
+    "an object of users and groups")					\
 X(args, KEY_DYNAMIC, EFFECT_RESTART, args, "an array of strings")	\
 X(auto_shutdown, KEY_SUPS, EFFECT_LIVE, auto_shutdown,			\
     "\"never\", \"any_significant\" or \"all_significant\"")		\
@@ -45,7 +48,7 @@ X(env, KEY_ALL, EFFECT_RESTART, env,					\
 X(file, KEY_FILE, EFFECT_RESTART, file, "an absolute path")		\
 X(group, KEY_WORKERS, EFFECT_RESTART, group,				\
     "the name or number of a group")					\
-X(groups, KEY_WORKERS, EFFECT_RESTART, groups,				\
+X(groups, KEY_WORKERS | KEY_ALLOW, EFFECT_RESTART, groups,				\
     "an array of at most 64 names or numbers of groups")		\
 X(id, KEY_SUPS | KEY_WORKER | KEY_DYNAMIC, EFFECT_RESTART, id,		\
     "1 to 64 letters, digits, `_`, `.` or `-`, the first no `.` or `-`") \
@@ -98,7 +101,9 @@ X(timestamp, KEY_LOG, EFFECT_LIVE, timestamp, "true or false")		\
 X(type, KEY_ALL, EFFECT_RESTART, type, "\"worker\" or \"supervisor\"")	\
 X(umask, KEY_WORKERS, EFFECT_RESTART, umask,				\
     "a string of octal digits such as \"022\"")				\
-X(user, KEY_WORKERS, EFFECT_RESTART, user, "the name or number of a user")
+X(user, KEY_WORKERS, EFFECT_RESTART, user, "the name or number of a user") \
+X(users, KEY_ALLOW, EFFECT_RESTART, users,				\
+    "an array of at most 64 names or numbers of users")
 
 #define CONFIG_KEY_ENUM(name, where, effect, fn, want) KEY_##name,
 enum config_key { CONFIG_KEYS(CONFIG_KEY_ENUM) KEY_NKEYS };

@@ -68,6 +68,7 @@ struct identity {		/* of a child, in numbers */
 	uint32_t	 groups[SPAWN_GROUPS_MAX];
 	uint16_t	 ngroups;
 	const char	*user, *home, *shell;	/* or NULL */
+	const char	*allow;		/* "uid:33 gid:44", or NULL */
 	const char	*problem;		/* or NULL */
 };
 

@@ -63,6 +63,20 @@ env_apply(struct reader *r, struct env *env, const cJSON *object)
 			env_set(r, env, item->string, item->valuestring);
 }
 
+/* Where a gen_server finds otpd, and whom it may speak with. */
+static void
+env_put_server(struct reader *r, const struct draft *d,
+    const struct identity *who, struct env *out)
+{
+	env_put(out, "OTP_LINK", "3");
+	env_put(out, "OTP_LISTEN", "4");
+	env_put(out, "OTP_RUNTIME_DIR", r->runtime_dir);
+	if (d->name != NULL)
+		env_put(out, "OTP_NAME", d->name);
+	if (who->allow != NULL)
+		env_put(out, "OTP_ALLOW", who->allow);
+}
+
 /* Everything of the child's environment, what is taken away with NULL. */
 static void
 env_build(struct reader *r, struct arena *scratch, const struct draft *d,
@@ -71,7 +85,7 @@ env_build(struct reader *r, struct arena *scratch, const struct draft *d,
 	size_t inherited = scope != NULL ? scope->env.n : 0, i;
 	const cJSON *item;
 
-	env_room(scratch, out, 8 + inherited + (d->given[KEY_env] != NULL ?
+	env_room(scratch, out, 16 + inherited + (d->given[KEY_env] != NULL ?
 	    (size_t)cJSON_GetArraySize(d->given[KEY_env]) : 0));
 	env_put(out, "PATH", PATH_DEFAULT);
 	if (who->user != NULL) {
@@ -84,6 +98,8 @@ env_build(struct reader *r, struct arena *scratch, const struct draft *d,
 		env_put(out, "NOTIFY_SOCKET", arena_printf(scratch,
 		    "%s/notify", r->runtime_dir));
 	env_put(out, "OTP_PATH", r->path);
+	if (d->kind == SERVICE_GEN_SERVER)
+		env_put_server(r, d, who, out);
 	for (i = 0; i < inherited; i++)
 		env_put(out, scope->env.vars[i].name,
 		    scope->env.vars[i].value);

@@ -38,24 +38,56 @@ key_group(struct reader *r, struct draft *d,
 	return is_owner(v) ? VALUE_GOOD : VALUE_BAD;
 }
 
-enum verdict
-key_groups(struct reader *r, struct draft *d,
-    const struct config_key_info *key, cJSON *v)
+/* The users or groups of an array. */
+static enum verdict
+read_owners(struct reader *r, const struct config_key_info *key,
+    const cJSON *v)
 {
 	const cJSON *item;
 	char got[64];
 
-	(void)d;
 	if (!cJSON_IsArray(v) || cJSON_GetArraySize(v) > SPAWN_GROUPS_MAX)
 		return VALUE_BAD;
 	cJSON_ArrayForEach(item, v) {
 		if (is_owner(item))
 			continue;
 		json_describe(item, got, sizeof(got));
-		tell_at(r, item, "`groups` must be %s; this one is %s",
-		    key->want, got);
+		tell_at(r, item, "`%s` must be %s; this one is %s",
+		    key->name, key->want, got);
 		return VALUE_TOLD;
 	}
+	return VALUE_GOOD;
+}
+
+enum verdict
+key_groups(struct reader *r, struct draft *d,
+    const struct config_key_info *key, cJSON *v)
+{
+	(void)d;
+	return read_owners(r, key, v);
+}
+
+enum verdict
+key_users(struct reader *r, struct draft *d,
+    const struct config_key_info *key, cJSON *v)
+{
+	(void)d;
+	return read_owners(r, key, v);
+}
+
+/* Its groups are not the child's own, which have the same key. */
+enum verdict
+key_allow(struct reader *r, struct draft *d,
+    const struct config_key_info *key, cJSON *v)
+{
+	const cJSON *own = d->given[KEY_groups];
+
+	(void)key;
+	if (!cJSON_IsObject(v))
+		return VALUE_BAD;
+	d->given[KEY_groups] = NULL;
+	(void)read_inner(r, d, v, KEY_ALLOW);
+	d->given[KEY_groups] = own;
 	return VALUE_GOOD;
 }
 

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/worker.h"
+
 void
 engine_reply(struct engine *e, server_peer peer, uint64_t ref,
     struct out *text)
@@ -39,8 +41,8 @@ control_refuse(struct engine *e, const struct caller *c, const char *error,
 	engine_reply(e, c->peer, c->ref, &o);
 }
 
-static void
-accept_plainly(struct engine *e, const struct caller *c)
+void
+control_ok(struct engine *e, const struct caller *c)
 {
 	struct out o = { 0 };
 
@@ -113,7 +115,7 @@ static void
 op_shutdown(struct engine *e, const struct caller *c)
 {
 	engine_shutdown(e);
-	accept_plainly(e, c);
+	control_ok(e, c);
 }
 
 static const struct {
@@ -140,7 +142,27 @@ static const struct {
 	{ "delete_child", op_delete_child },
 	{ "which_children", op_which_children },
 	{ "count_children", op_count_children },
+	{ "register", op_register },
+	{ "unregister", op_unregister },
+	{ "whereis", op_whereis },
+	{ "why_down", op_why_down },
 };
+
+void
+engine_error(struct engine *e, server_peer peer, uint64_t ref, uint16_t tag,
+    const char *words)
+{
+	struct out o = { 0 };
+
+	if (!worker_is_link(peer)) {
+		(void)server_error(e->server, peer, ref, tag, words);
+		return;
+	}
+	out_text(&o, "{\"error\":\"bad_request\"");
+	out_key_string(&o, "message", words);
+	out_text(&o, "}");
+	engine_reply(e, peer, ref, &o);
+}
 
 void
 engine_call(void *arg, server_peer peer, const struct frame_header *h,
@@ -155,8 +177,8 @@ engine_call(void *arg, server_peer peer, const struct frame_header *h,
 	c.request = request;
 	name = control_string(&c, "op");
 	if (name == NULL) {
-		(void)server_error(e->server, peer, h->ref,
-		    FRAME_E_BAD_REQUEST, "a request is a JSON object with "
+		engine_error(e, peer, h->ref, FRAME_E_BAD_REQUEST,
+		    "a request is a JSON object with "
 		    "the string \"op\"");
 		cJSON_Delete(request);
 		return;
@@ -168,7 +190,7 @@ engine_call(void *arg, server_peer peer, const struct frame_header *h,
 			return;
 		}
 	}
-	(void)server_error(e->server, peer, h->ref, FRAME_E_BAD_REQUEST,
+	engine_error(e, peer, h->ref, FRAME_E_BAD_REQUEST,
 	    "the engine knows no such op");
 	cJSON_Delete(request);
 }

@@ -21,6 +21,7 @@ typedef void op_fn(struct engine *e, const struct caller *c);
 void	control_refuse(struct engine *e, const struct caller *c,
 	    const char *error, const char *format, ...)
 	    __attribute__((format(printf, 4, 5)));
+void	control_ok(struct engine *e, const struct caller *c);
 const char *control_string(const struct caller *c, const char *key);
 bool	control_is_true(const struct caller *c, const char *key);
 /* A string that has to be there; NULL: refused. */
@@ -37,5 +38,7 @@ op_fn	op_start, op_stop, op_restart, op_start_child, op_terminate_child,
 /* ops_ask.c: questions */
 op_fn	op_status, op_why, op_failed, op_info, op_signal, op_wait, op_sync,
 	op_events;
+/* link_ops.c: names, and why somebody is gone */
+op_fn	op_register, op_unregister, op_whereis, op_why_down;
 
 #endif /* OTPD_ENGINE_CONTROL_H */

@@ -32,6 +32,23 @@ struct child_timers {
 	struct engine	*engine;
 };
 
+enum { WATCH_TARGET, WATCH_WATCHER };
+
+struct watch {			/* a monitor, or one end of a link */
+	struct watch	*prev[2], *next[2];	/* in either slot's list */
+	uint32_t	 slot[2];
+	uint64_t	 ref;
+	bool		 link;
+};
+
+struct name {			/* registered */
+	struct name	*next;
+	char		*text;
+	uint32_t	 slot;
+};
+
+struct worker;
+
 struct child {			/* what the core does not know of a slot */
 	uint64_t	 inc;		/* the incarnation ordered last */
 	uint64_t	 start_ns;	/* its process' start */
@@ -40,7 +57,11 @@ struct child {			/* what the core does not know of a slot */
 	char		*failure;	/* why its start failed */
 	char		*last_reason;	/* of the last end */
 	uint64_t	 last_at_ms;	/* CLOCK_REALTIME */
+	char		*signalled;	/* reason of an exit signal sent to it */
 	struct child_timers *timers;	/* while any is needed */
+	struct worker	*worker;	/* gen_servers: socket and link */
+	struct watch	*watched, *watching;	/* who watches it, whom it does */
+	uint32_t	 worker_key;	/* 0: none yet */
 	uint32_t	 last_generation;
 	uint32_t	 log_key;	/* 0: no log yet */
 	uint32_t	 pid_next;	/* chain in the table of pids */
@@ -53,6 +74,7 @@ struct child {			/* what the core does not know of a slot */
 	bool		 ordered : 1;	/* the spawner has its START */
 	bool		 listed : 1;	/* the spawner had it at the beginning */
 	bool		 dirty : 1;	/* not yet in the snapshot */
+	bool		 traps : 1;	/* exit signals come to it as frames */
 	bool		 gone : 1;	/* removed; dropped after the actions
 					 * that may still name it */
 };
@@ -65,14 +87,16 @@ struct request {		/* a caller who waits for an answer */
 	char		*path;		/* as the answer is to say it */
 };
 
-enum waiter_kind { WAIT_STATE, WAIT_SYNC, WAIT_EVENTS };
+enum waiter_kind { WAIT_STATE, WAIT_SYNC, WAIT_EVENTS, WAIT_END };
 
 struct waiter {
 	enum waiter_kind kind;
 	server_peer	 peer;
 	uint64_t	 ref;
 	char		*path, *state;	/* WAIT_STATE */
-	uint64_t	 seq;		/* WAIT_EVENTS: the next to send */
+	uint64_t	 seq;		/* WAIT_EVENTS: the next to send;
+					 * WAIT_SYNC: its ping; WAIT_END: the
+					 * generation */
 	bool		 pinged;	/* WAIT_SYNC */
 };
 
@@ -120,6 +144,7 @@ struct listed {			/* the spawner's table at the beginning */
 #define CONFIG_KEYS	(1ULL << 63)	/* apart from the keys of log pipes */
 #define PIDS_BUCKETS	1024
 #define NOTES_MAX	64
+#define NAMES_BUCKETS	256
 
 struct engine {
 	struct loop	*loop;
@@ -138,6 +163,9 @@ struct engine {
 	struct child	*children;	/* by slot */
 	uint32_t	 children_cap;
 	uint32_t	 pids[PIDS_BUCKETS];	/* 1 + slot, chained */
+	struct name	*names[NAMES_BUCKETS];
+	int		 runtime_fd, paths_fd;
+	bool		 links_dirty;	/* some link has something to send */
 	uint32_t	*dirty;		/* slots to save */
 	uint32_t	 ndirty, dirty_cap;
 	uint32_t	*gone;		/* slots that were removed */
@@ -170,6 +198,8 @@ struct engine {
 	int		 config_fd;	/* the running one of before, or -1 */
 	struct saved_record *records;
 	uint32_t	 nrecords, records_cap;
+	struct { uint64_t key; int fd; } *held;	/* of workers */
+	uint32_t	 nheld, held_cap;
 	struct listed	*list;
 	uint32_t	 nlist, list_cap;
 	uint32_t	 asked;		/* signals that the last one missed */
@@ -236,6 +266,11 @@ void	engine_notify_retry(struct engine *e);
 void	engine_call(void *arg, server_peer peer, const struct frame_header *h,
 	    const char *payload, uid_t uid);
 void	engine_closed(void *arg, server_peer peer);
+/* What a worker says over its link without wanting an answer. */
+void	engine_cast(struct engine *e, uint32_t slot, const char *payload,
+	    size_t len);
+void	engine_error(struct engine *e, server_peer peer, uint64_t ref,
+	    uint16_t tag, const char *words);
 void	engine_answer(struct engine *e, const struct core_action *a);
 /* The number under which the core will answer. */
 uint64_t engine_add_request(struct engine *e, server_peer peer, uint64_t ref,

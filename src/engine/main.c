@@ -79,8 +79,6 @@ check_descriptors(void)
 static void
 set_up(struct engine *e)
 {
-	static const struct server_ops ops = { .call = engine_call,
-	    .closed = engine_closed };
 	int rc;
 
 	e->cx.runtime_dir = e->runtime_dir;
@@ -105,10 +103,12 @@ set_up(struct engine *e)
 	e->events = events_new(e->saved.next_seq > 0 ? e->saved.next_seq : 1);
 	e->told_seq = events_next_seq(e->events);
 	e->core = core_new(e->compat);
-	e->server = e->loop == NULL ? NULL : server_new(e->loop,
-	    SPAWN_FD_CONTROL, "otpd", 1, &ops, e);
-	if (e->core == NULL || e->server == NULL)
-		abort();
+	e->runtime_fd = open(e->runtime_dir,
+	    O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (e->loop == NULL || e->core == NULL || e->runtime_fd < 0) {
+		engine_say(e, "cannot begin: %s", strerror(errno));
+		exit(1);
+	}
 }
 
 /* What the core was given and still refers to. */

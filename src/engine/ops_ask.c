@@ -36,11 +36,23 @@ op_status(struct engine *e, const struct caller *c)
 	engine_reply(e, c->peer, c->ref, &o);
 }
 
+/* Is `above` the path of a supervisor somewhere above `path`? */
+static bool
+is_above(const char *above, const char *path)
+{
+	size_t len = strlen(above);
+
+	return strcmp(above, "/") == 0 ||
+	    (strncmp(above, path, len) == 0 && path[len] == '/');
+}
+
 static bool
 is_about(const struct event *ev, const char *path, const char *sup)
 {
 	if (ev->path == NULL)
 		return false;
+	if (ev->type == EVENT_GAVE_UP || ev->type == EVENT_AUTO_SHUTDOWN)
+		return is_above(ev->path, path);
 	return strcmp(ev->path, path) == 0 ||
 	    (ev->child != NULL && strcmp(ev->child, path) == 0) ||
 	    (sup != NULL && strcmp(ev->path, sup) == 0);

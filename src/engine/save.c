@@ -35,7 +35,7 @@ put_child(struct engine *e, uint32_t slot)
 	struct child_record r = { .inc = c->inc, .start_ns = c->start_ns,
 	    .last_at_ms = c->last_at_ms,
 	    .last_generation = c->last_generation, .log_key = c->log_key,
-	    .pid = c->pid };
+	    .pid = c->pid, .worker_key = c->worker_key };
 	struct out o = { 0 };
 
 	c->dirty = false;
@@ -46,7 +46,8 @@ put_child(struct engine *e, uint32_t slot)
 	r.flags = (c->ready ? CHILD_F_READY : 0) |
 	    (c->asked ? CHILD_F_ASKED : 0) |
 	    (c->ignore ? CHILD_F_IGNORE : 0) |
-	    (c->timed_out ? CHILD_F_TIMED_OUT : 0);
+	    (c->timed_out ? CHILD_F_TIMED_OUT : 0) |
+	    (c->traps ? CHILD_F_TRAPS : 0);
 	out_bytes(&o, &r, sizeof(r));
 	put_string(&o, c->said);
 	put_string(&o, c->failure);

@@ -12,12 +12,14 @@
 #define CHILD_F_ASKED		0x2
 #define CHILD_F_IGNORE		0x4
 #define CHILD_F_TIMED_OUT	0x8
+#define CHILD_F_TRAPS		0x10
 
 struct child_record {	/* then said, failure, last_reason, NUL-ended each */
 	uint64_t	inc, start_ns, last_at_ms;
 	uint32_t	last_generation, log_key;
 	int32_t		pid;
 	uint32_t	flags;
+	uint32_t	worker_key, pad;
 };
 
 #endif /* OTPD_ENGINE_SAVE_H */

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/engine.h"
+#include "engine/worker.h"
 
 /* An answer may still name what the action before it removed. */
 static void
@@ -97,10 +97,15 @@ send_replies(struct engine *e)
 	for (uint32_t i = 0; i < e->nreplies; i++) {
 		struct reply *r = &e->replies[i];
 
-		(void)server_reply(e->server, r->peer, r->ref, r->text.text,
-		    r->text.len);
+		if (worker_is_link(r->peer))
+			worker_send(e, worker_slot(r->peer), FRAME_REPLY,
+			    r->ref, r->text.text, r->text.len);
+		else
+			(void)server_reply(e->server, r->peer, r->ref,
+			    r->text.text, r->text.len);
 		out_done(&r->text);
 	}
+	worker_flush_all(e);
 	if (e->nreplies > 0)
 		server_flush(e->server);
 	e->nreplies = 0;
@@ -112,7 +117,7 @@ engine_turn_end(void *arg)
 	struct engine *e = arg;
 	int rc;
 
-	if (e->booted) {
+	if (e->server != NULL) {
 		engine_serve_waiters(e);
 		rc = engine_save(e);
 		if (rc < 0 && !e->save_failed)
@@ -126,7 +131,8 @@ engine_turn_end(void *arg)
 	engine_send_events(e);
 	engine_say_events(e);
 	if (e->quitting && !e->spawner_full) {
-		server_flush(e->server);
+		if (e->server != NULL)
+			server_flush(e->server);
 		loop_stop(e->loop);
 	}
 }

@@ -77,6 +77,51 @@ sync_reached(struct engine *e, struct waiter *w)
 	return false;
 }
 
+/* The reason of an incarnation's end, once that is known. */
+static bool
+end_known(struct engine *e, const struct waiter *w)
+{
+	struct out o = { 0 };
+	struct child *c;
+	uint32_t slot;
+
+	if (engine_find(e, w->path, &slot) < 0) {
+		out_text(&o, "{\"reason\":\"noproc\"}");
+	} else {
+		c = engine_child(e, slot);
+		if (c->pid != 0 && engine_generation(e, slot) == w->seq)
+			return false;
+		out_text(&o, "{");
+		out_key_string(&o, "reason", c->last_reason != NULL &&
+		    c->last_generation == w->seq ? c->last_reason : "noproc");
+		out_text(&o, "}");
+	}
+	engine_reply(e, w->peer, w->ref, &o);
+	return true;
+}
+
+/* True when the waiter has what it waited for, and was told. */
+static bool
+served(struct engine *e, struct waiter *w)
+{
+	switch (w->kind) {
+	case WAIT_STATE:
+		if (!state_reached(e, w))
+			return false;
+		break;
+	case WAIT_SYNC:
+		if (!sync_reached(e, w))
+			return false;
+		break;
+	case WAIT_END:
+		return end_known(e, w);
+	case WAIT_EVENTS:
+		return false;
+	}
+	say_ok(e, w);
+	return true;
+}
+
 void
 engine_pong(struct engine *e, uint64_t token)
 {
@@ -87,22 +132,14 @@ engine_pong(struct engine *e, uint64_t token)
 void
 engine_serve_waiters(struct engine *e)
 {
-	bool done;
-
 	if (!e->changed)
 		return;
 	e->ping_sent = false;
 	for (uint32_t i = 0; i < e->nwaiters; ) {
-		struct waiter *w = &e->waiters[i];
-
-		done = w->kind == WAIT_STATE ? state_reached(e, w) :
-		    w->kind == WAIT_SYNC && sync_reached(e, w);
-		if (!done) {
+		if (served(e, &e->waiters[i]))
+			drop_waiter(e, i);
+		else
 			i++;
-			continue;
-		}
-		say_ok(e, w);
-		drop_waiter(e, i);
 	}
 }
 

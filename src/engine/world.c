@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "engine/engine.h"
+#include "engine/worker.h"
 #include "wire/reason.h"
 
 #define FAULT_RETRY_MS	100
@@ -42,7 +42,8 @@ child_alive(struct engine *e, uint32_t slot, const struct spawn_child *told)
 	engine_save_child(e, slot);
 	engine_event(e, EVENT_STARTED, slot, NULL);
 	if (s->ready != READY_EXEC || c->ready) {
-		engine_notify_retry(e);
+		if (s->ready == READY_NOTIFY)
+			engine_notify_retry(e);
 		return;
 	}
 	c->ready = true;
@@ -95,33 +96,49 @@ child_fault(struct engine *e, uint32_t slot, const char *words)
 		abort();
 }
 
+/* The program, folder or file that the failed step was about. */
+static void
+failure_subject(struct engine *e, uint32_t slot, uint8_t step, char *out,
+    size_t size)
+{
+	const struct service *s = engine_service(e, slot);
+	struct spawn_start *order = xcalloc(1, s->order_len);
+	struct spawn_view v;
+	const char *what = "";
+
+	memcpy(order, s->order, s->order_len);
+	order->log_key = 1;	/* as in the order that was sent */
+	if (spawn_start_check(&order->h, &v) == 0) {
+		if (step == SPAWN_STEP_EXEC)
+			what = v.strings;
+		else if (step == SPAWN_STEP_CWD)
+			what = v.cwd;
+		else if (step == SPAWN_STEP_STDOUT)
+			what = v.out_path;
+		else if (step == SPAWN_STEP_STDERR)
+			what = v.err_path;
+	}
+	(void)snprintf(out, size, "%s%s", *what != '\0' ? " " : "", what);
+	free(order);
+}
+
 /* In words: what was tried, on what, and why it went wrong. */
 static void
 failure_words(struct engine *e, uint32_t slot, const struct spawn_child *told,
     char *out, size_t size)
 {
-	struct service *s = engine_service(e, slot);
-	const char *what = "", *why = strerror(told->error);
-	struct spawn_view v;
+	const char *why = strerror(told->error);
+	char what[512];
 
-	if (spawn_start_check(&s->order->h, &v) == 0) {
-		if (told->step == SPAWN_STEP_EXEC)
-			what = v.strings;
-		else if (told->step == SPAWN_STEP_CWD)
-			what = v.cwd;
-		else if (told->step == SPAWN_STEP_STDOUT)
-			what = v.out_path;
-		else if (told->step == SPAWN_STEP_STDERR)
-			what = v.err_path;
-	}
+	failure_subject(e, slot, told->step, what, sizeof(what));
 	if (told->step == SPAWN_STEP_EXEC && told->error == ENOENT &&
-	    access(what, F_OK) == 0)
+	    access(what + 1, F_OK) == 0)
 		why = "its interpreter (the #! line) does not exist";
 	else if (told->step == SPAWN_STEP_EXEC && told->error == ENOEXEC)
 		why = "neither a program of this machine nor a script";
-	(void)snprintf(out, size, "%s%s%s: %c%s", spawn_step_name(told->step),
-	    *what != '\0' ? " " : "", what,
-	    why[0] >= 'A' && why[0] <= 'Z' ? why[0] + 32 : why[0], why + 1);
+	(void)snprintf(out, size, "%s%.180s: %c%s", spawn_step_name(told->step),
+	    what, why[0] >= 'A' && why[0] <= 'Z' ? why[0] + 32 : why[0],
+	    why + 1);
 }
 
 static void
@@ -154,7 +171,10 @@ end_reason(struct engine *e, uint32_t slot, int status, char out[REASON_MAX])
 	struct child *c = engine_child(e, slot);
 	struct service *s = engine_service(e, slot);
 
-	if (c->said != NULL && WIFEXITED(status))
+	if (c->signalled != NULL && WIFSIGNALED(status) &&
+	    WTERMSIG(status) == SIGTERM && !c->asked)
+		(void)snprintf(out, REASON_MAX, "%s", c->signalled);
+	else if (c->said != NULL && WIFEXITED(status))
 		(void)snprintf(out, REASON_MAX, "%s", c->said);
 	else if (c->asked && WIFSIGNALED(status) &&
 	    WTERMSIG(status) == s->stop_signal)
@@ -199,6 +219,7 @@ child_exited(struct engine *e, uint32_t slot, const struct spawn_child *told)
 
 	child_alive(e, slot, told);	/* when that state was skipped */
 	engine_notify_drain(e);		/* what it said comes before its end */
+	worker_drain(e, slot);
 	c = engine_child(e, slot);
 	end_reason(e, slot, told->status, reason);
 	engine_cancel_start_timer(e, slot);
@@ -206,6 +227,10 @@ child_exited(struct engine *e, uint32_t slot, const struct spawn_child *told)
 		engine_remember_end(e, slot, reason);
 		engine_event(e, EVENT_EXITED, slot, reason);
 	}
+	if (c->worker != NULL)	/* before anybody hears of its end */
+		names_drop(e, slot, engine_service(e, slot)->name);
+	watch_ended(e, slot, reason);
+	worker_close_link(e, slot);
 	engine_set_pid(e, slot, 0);
 	c->start_ns = 0;
 	engine_save_child(e, slot);

@@ -30,6 +30,7 @@ struct buffer {
 struct peer {
 	int			 fd;
 	bool			 greeted;
+	bool			 resumed;	/* its HELLO may have been read */
 	bool			 large;		/* LARGE_SNDBUF is set */
 	struct peer_limits	 limits;
 	struct frame_hello	 hello;		/* the other's */
@@ -190,6 +191,24 @@ peer_new(int fd, const struct frame_hello *hello, const char *name,
 	return p;
 }
 
+struct peer *
+peer_resume(int fd, const struct peer_limits *limits)
+{
+	struct peer *p = calloc(1, sizeof(*p));
+
+	if (p == NULL) {
+		(void)close(fd);
+		errno = ENOMEM;
+		return NULL;
+	}
+	p->fd = fd;
+	p->limits = *limits;
+	p->path = "";
+	p->hello.max_payload = PEER_PAYLOAD_MIN;
+	p->greeted = p->resumed = true;
+	return p;
+}
+
 void
 peer_free(struct peer *p)
 {
@@ -333,7 +352,7 @@ peer_next(struct peer *p, struct frame_header *h, const void **payload)
 			return 0;
 		}
 		p->in.pos += (size_t)n;
-		if (p->greeted)
+		if (p->greeted && (h->type != FRAME_HELLO || !p->resumed))
 			break;
 		rc = take_hello(p, h, at + FRAME_HEADER_LEN);
 		if (rc < 0)

@@ -30,6 +30,11 @@ struct peer_limits {
 struct peer	*peer_new(int fd, const struct frame_hello *hello,
 		    const char *name, const char *path,
 		    const struct peer_limits *limits);
+/*
+ * Go on with a connection that another process of ours has begun: its HELLO
+ * was sent, the other side's may have been read.  Ownership as above.
+ */
+struct peer	*peer_resume(int fd, const struct peer_limits *limits);
 void		 peer_free(struct peer *p);	/* closes the descriptor */
 int		 peer_fd(const struct peer *p);
 

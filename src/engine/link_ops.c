@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a worker says over its link: that init has returned, names, monitors,
+ * links.  Each is a row of a table; those of the first table want no answer.
+ */
+#include "engine/control.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/worker.h"
+#include "wire/reason.h"
+
+typedef void cast_fn(struct engine *e, uint32_t slot, const struct caller *c);
+
+static void
+cast_ready(struct engine *e, uint32_t slot, const struct caller *c)
+{
+	struct child *child = engine_child(e, slot);
+
+	(void)c;
+	if (child->ready || engine_service(e, slot)->ready != READY_GEN_SERVER)
+		return;
+	child->ready = true;
+	engine_save_child(e, slot);
+	engine_cancel_start_timer(e, slot);
+	core_started(e->core, child->inc, loop_now_ms());
+	engine_settle(e);
+}
+
+static void
+cast_ignore(struct engine *e, uint32_t slot, const struct caller *c)
+{
+	(void)c;
+	engine_child(e, slot)->ignore = true;
+	engine_save_child(e, slot);
+}
+
+static void
+cast_reason(struct engine *e, uint32_t slot, const struct caller *c)
+{
+	const char *reason = control_string(c, "reason");
+
+	if (reason == NULL || !reason_valid(reason, strlen(reason)))
+		return;
+	replace_string(&engine_child(e, slot)->said, reason);
+	engine_save_child(e, slot);
+}
+
+static void
+cast_trap_exit(struct engine *e, uint32_t slot, const struct caller *c)
+{
+	engine_child(e, slot)->traps = control_is_true(c, "on");
+	engine_save_child(e, slot);
+}
+
+static bool
+ref_of(const struct caller *c, uint64_t *out)
+{
+	const char *text = control_string(c, "ref");
+	char *end;
+
+	if (text == NULL || *text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	return errno == 0 && *end == '\0';
+}
+
+static void
+cast_monitor(struct engine *e, uint32_t slot, const struct caller *c)
+{
+	const char *target = control_string(c, "target");
+	uint64_t ref;
+
+	if (target != NULL && ref_of(c, &ref))
+		watch_monitor(e, slot, ref, target);
+}
+
+static void
+cast_demonitor(struct engine *e, uint32_t slot, const struct caller *c)
+{
+	uint64_t ref;
+
+	if (ref_of(c, &ref))
+		watch_demonitor(e, slot, ref);
+}
+
+static void
+cast_link(struct engine *e, uint32_t slot, const struct caller *c)
+{
+	const char *target = control_string(c, "target");
+
+	if (target != NULL)
+		watch_link(e, slot, target);
+}
+
+static void
+cast_unlink(struct engine *e, uint32_t slot, const struct caller *c)
+{
+	const char *target = control_string(c, "target");
+
+	if (target != NULL)
+		watch_unlink(e, slot, target);
+}
+
+static const struct {
+	const char	*name;
+	cast_fn		*fn;
+} casts[] = {
+	{ "ready", cast_ready },
+	{ "ignore", cast_ignore },
+	{ "reason", cast_reason },
+	{ "trap_exit", cast_trap_exit },
+	{ "monitor", cast_monitor },
+	{ "demonitor", cast_demonitor },
+	{ "link", cast_link },
+	{ "unlink", cast_unlink },
+};
+
+void
+engine_cast(struct engine *e, uint32_t slot, const char *payload, size_t len)
+{
+	cJSON *request = cJSON_ParseWithLength(payload, len);
+	struct caller c = { .request = request };
+	const char *name = control_string(&c, "op");
+
+	for (size_t i = 0; name != NULL &&
+	    i < sizeof(casts) / sizeof(casts[0]); i++) {
+		if (strcmp(casts[i].name, name) == 0) {
+			casts[i].fn(e, slot, &c);
+			break;
+		}
+	}
+	cJSON_Delete(request);
+}
+
+/* --- with an answer --- */
+
+static void
+say_holder(struct engine *e, const struct caller *c, uint32_t holder,
+    const char *key, const char *word)
+{
+	struct child *child = engine_child(e, holder);
+	struct out o = { 0 };
+
+	out_text(&o, "{");
+	if (key != NULL)
+		out_key_string(&o, key, word);
+	out_key_string(&o, "path", child->path);
+	out_key(&o, "pid");
+	if (child->pid != 0)
+		out_format(&o, "%d", child->pid);
+	else
+		out_text(&o, "null");
+	out_text(&o, "}");
+	engine_reply(e, c->peer, c->ref, &o);
+}
+
+void
+op_register(struct engine *e, const struct caller *c)
+{
+	const char *name = control_needed(e, c, "name");
+	uint32_t holder;
+	int rc;
+
+	if (name == NULL)
+		return;
+	if (!worker_is_link(c->peer)) {
+		control_refuse(e, c, "invalid", "only a worker registers "
+		    "itself, over its link");
+		return;
+	}
+	rc = name_register(e, worker_slot(c->peer), name, &holder);
+	if (rc == -EEXIST)
+		say_holder(e, c, holder, "error", "already_started");
+	else if (rc < 0)
+		control_refuse(e, c, "invalid", "cannot register %s: %s",
+		    name, rc == -EINVAL ? "a name is 1 to 64 of "
+		    "A-Za-z0-9_.- and begins with none of .-" :
+		    strerror(-rc));
+	else
+		control_ok(e, c);
+}
+
+void
+op_unregister(struct engine *e, const struct caller *c)
+{
+	const char *name = control_needed(e, c, "name");
+
+	if (name == NULL)
+		return;
+	if (!worker_is_link(c->peer) ||
+	    name_unregister(e, worker_slot(c->peer), name) < 0)
+		control_refuse(e, c, "not_found", "%s is not registered by "
+		    "this process", name);
+	else
+		control_ok(e, c);
+}
+
+void
+op_whereis(struct engine *e, const struct caller *c)
+{
+	const char *name = control_needed(e, c, "name");
+	uint32_t slot;
+
+	if (name == NULL)
+		return;
+	slot = name_whereis(e, name);
+	if (slot == CORE_NONE)
+		control_refuse(e, c, "noproc", "nobody is registered as %s",
+		    name);
+	else
+		say_holder(e, c, slot, NULL, NULL);
+}
+
+static bool
+parse_generation(const struct caller *c, uint32_t *out)
+{
+	const cJSON *n = cJSON_GetObjectItemCaseSensitive(c->request,
+	    "generation");
+
+	if (!cJSON_IsNumber(n) || n->valuedouble < 0 ||
+	    n->valuedouble > UINT32_MAX)
+		return false;
+	*out = (uint32_t)n->valuedouble;
+	return true;
+}
+
+/*
+ * Why did that incarnation end?  A caller that lost its connection may ask
+ * before the end is known: it waits for it then.
+ */
+void
+op_why_down(struct engine *e, const struct caller *c)
+{
+	const char *path = control_needed(e, c, "path");
+	struct waiter w = { .kind = WAIT_END, .peer = c->peer, .ref = c->ref };
+	uint32_t slot, generation;
+
+	if (path == NULL || !control_place(e, c, path, "noproc", &slot))
+		return;
+	if (!parse_generation(c, &generation))
+		generation = engine_generation(e, slot);
+	w.path = xstrdup(engine_child(e, slot)->path);
+	w.seq = generation;
+	engine_add_waiter(e, &w);
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Registered names: one live holder each.  A name is a symbolic link in
+ * $RUNTIME/names to the holder's socket, so that callers need not ask.
+ */
+#include "engine/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct name **
+bucket(struct engine *e, const char *text)
+{
+	uint32_t hash = 2166136261u;
+
+	for (; *text != '\0'; text++)
+		hash = (hash ^ (uint8_t)*text) * 16777619u;
+	return &e->names[hash % NAMES_BUCKETS];
+}
+
+static struct name *
+name_find(struct engine *e, const char *text)
+{
+	struct name *n = *bucket(e, text);
+
+	while (n != NULL && strcmp(n->text, text) != 0)
+		n = n->next;
+	return n;
+}
+
+uint32_t
+name_whereis(struct engine *e, const char *name)
+{
+	struct name *n = name_find(e, name);
+
+	return n != NULL ? n->slot : CORE_NONE;
+}
+
+/* The file appears whole or not at all. */
+static int
+publish(struct engine *e, const char *name, const char *path)
+{
+	char target[256], temporary[160];
+	int n = snprintf(target, sizeof(target), "../paths/%s", path);
+
+	if (n < 0 || (size_t)n >= sizeof(target))
+		return -ENAMETOOLONG;
+	for (char *p = target + strlen("../paths/"); *p != '\0'; p++)
+		if (*p == '/')
+			*p = ':';
+	(void)snprintf(temporary, sizeof(temporary), "names/.%s", name);
+	if (unlinkat(e->runtime_fd, temporary, 0) < 0 && errno != ENOENT)
+		return -errno;
+	if (symlinkat(target, e->runtime_fd, temporary) < 0)
+		return -errno;
+	(void)snprintf(target, sizeof(target), "names/%s", name);
+	if (renameat(e->runtime_fd, temporary, e->runtime_fd, target) < 0)
+		return -errno;
+	return 0;
+}
+
+static bool
+name_valid(const char *name)
+{
+	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz"
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
+
+	return len > 0 && len <= 64 && name[len] == '\0' && name[0] != '.' &&
+	    name[0] != '-' && strcmp(name, "otpd") != 0 &&
+	    strcmp(name, "otp-logger") != 0;
+}
+
+int
+name_register(struct engine *e, uint32_t slot, const char *name,
+    uint32_t *out_holder)
+{
+	struct name *n = name_find(e, name), **p;
+	int rc;
+
+	*out_holder = n != NULL ? n->slot : CORE_NONE;
+	if (n != NULL)
+		return -EEXIST;
+	if (!name_valid(name))
+		return -EINVAL;
+	rc = publish(e, name, engine_child(e, slot)->path);
+	if (rc < 0)
+		return rc;
+	p = bucket(e, name);
+	n = xcalloc(1, sizeof(*n));
+	n->text = xstrdup(name);
+	n->slot = slot;
+	n->next = *p;
+	*p = n;
+	return 0;
+}
+
+static void
+name_drop(struct engine *e, struct name **p)
+{
+	struct name *n = *p;
+	char file[128];
+
+	*p = n->next;
+	(void)snprintf(file, sizeof(file), "names/%s", n->text);
+	(void)unlinkat(e->runtime_fd, file, 0);
+	free(n->text);
+	free(n);
+}
+
+int
+name_unregister(struct engine *e, uint32_t slot, const char *name)
+{
+	for (struct name **p = bucket(e, name); *p != NULL; p = &(*p)->next) {
+		if (strcmp((*p)->text, name) != 0 || (*p)->slot != slot)
+			continue;
+		name_drop(e, p);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+void
+names_drop(struct engine *e, uint32_t slot, const char *keep)
+{
+	for (int i = 0; i < NAMES_BUCKETS; i++) {
+		struct name **p = &e->names[i];
+
+		while (*p != NULL) {
+			if ((*p)->slot == slot && (keep == NULL ||
+			    strcmp((*p)->text, keep) != 0))
+				name_drop(e, p);
+			else
+				p = &(*p)->next;
+		}
+	}
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Monitors and links between children.  Everything that is supervised can be
+ * watched; only workers with a link can watch.  An entry stands in two lists:
+ * its target's and its watcher's.
+ */
+#include "engine/worker.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct watch **
+list_of(struct engine *e, uint32_t slot, int which)
+{
+	struct child *c = engine_child(e, slot);
+
+	return which == WATCH_TARGET ? &c->watched : &c->watching;
+}
+
+static void
+enlist(struct engine *e, struct watch *w, int which)
+{
+	struct watch **head = list_of(e, w->slot[which], which);
+
+	w->prev[which] = NULL;
+	w->next[which] = *head;
+	if (*head != NULL)
+		(*head)->prev[which] = w;
+	*head = w;
+}
+
+static void
+watch_free(struct engine *e, struct watch *w)
+{
+	for (int i = 0; i < 2; i++) {
+		if (w->prev[i] != NULL)
+			w->prev[i]->next[i] = w->next[i];
+		else
+			*list_of(e, w->slot[i], i) = w->next[i];
+		if (w->next[i] != NULL)
+			w->next[i]->prev[i] = w->prev[i];
+	}
+	free(w);
+}
+
+static void
+watch_new(struct engine *e, uint32_t target, uint32_t watcher, uint64_t ref,
+    bool link)
+{
+	struct watch *w = xcalloc(1, sizeof(*w));
+
+	w->slot[WATCH_TARGET] = target;
+	w->slot[WATCH_WATCHER] = watcher;
+	w->ref = ref;
+	w->link = link;
+	enlist(e, w, WATCH_TARGET);
+	enlist(e, w, WATCH_WATCHER);
+}
+
+/* A name, a path or pid:N of something that is alive; or CORE_NONE. */
+static uint32_t
+find_target(struct engine *e, const char *target)
+{
+	uint32_t slot = name_whereis(e, target);
+	struct core_child view;
+
+	if (slot == CORE_NONE && strncmp(target, "pid:", 4) == 0)
+		slot = engine_slot_by_pid(e, (int32_t)strtol(target + 4,
+		    NULL, 10));
+	else if (slot == CORE_NONE && engine_find(e, target, &slot) < 0)
+		slot = CORE_NONE;
+	if (slot == CORE_NONE || !core_view(e->core, slot, 0, &view))
+		return CORE_NONE;
+	if (engine_child(e, slot)->pid == 0 &&
+	    (view.type == CORE_WORKER || view.state != CORE_RUNNING))
+		return CORE_NONE;
+	return slot;
+}
+
+static void
+send_down(struct engine *e, uint32_t watcher, uint64_t ref, uint32_t target,
+    const char *words, const char *reason)
+{
+	struct out o = { 0 };
+
+	out_text(&o, "{");
+	out_key_string(&o, "target", words);
+	if (target != CORE_NONE) {
+		out_key_string(&o, "path", engine_child(e, target)->path);
+		if (engine_child(e, target)->pid != 0)
+			out_key_int(&o, "pid", engine_child(e, target)->pid);
+	}
+	out_key_string(&o, "reason", reason);
+	out_text(&o, "}");
+	worker_send(e, watcher, FRAME_DOWN, ref, o.text, o.len);
+	out_done(&o);
+}
+
+void
+watch_monitor(struct engine *e, uint32_t slot, uint64_t ref,
+    const char *target)
+{
+	uint32_t at = find_target(e, target);
+
+	if (at == CORE_NONE)
+		send_down(e, slot, ref, at, target, "noproc");
+	else
+		watch_new(e, at, slot, ref, false);
+}
+
+void
+watch_demonitor(struct engine *e, uint32_t slot, uint64_t ref)
+{
+	struct watch *w = engine_child(e, slot)->watching;
+
+	while (w != NULL && (w->link || w->ref != ref))
+		w = w->next[WATCH_WATCHER];
+	if (w != NULL)
+		watch_free(e, w);
+}
+
+static struct watch *
+find_link(struct engine *e, uint32_t target, uint32_t watcher)
+{
+	struct watch *w = engine_child(e, watcher)->watching;
+
+	while (w != NULL && (!w->link || w->slot[WATCH_TARGET] != target))
+		w = w->next[WATCH_WATCHER];
+	return w;
+}
+
+/* An exit signal over a link reaches its receiver. */
+static void
+exit_signal(struct engine *e, uint32_t slot, const char *from,
+    const char *reason)
+{
+	struct child *c = engine_child(e, slot);
+	struct spawn_signal order = { .sig = SIGTERM };
+
+	if (c->pid == 0 || worker_send_exit(e, slot, false, from, reason) ||
+	    strcmp(reason, "normal") == 0)
+		return;
+	replace_string(&c->signalled, reason);
+	link_put(&e->spawner, SPAWN_SIGNAL, c->inc, &order, sizeof(order));
+}
+
+/* A link is a pair: either end hears of the other's. */
+void
+watch_link(struct engine *e, uint32_t slot, const char *target)
+{
+	uint32_t at = find_target(e, target);
+
+	if (at == CORE_NONE) {
+		exit_signal(e, slot, target, "noproc");
+		return;
+	}
+	if (at == slot || find_link(e, at, slot) != NULL)
+		return;
+	watch_new(e, at, slot, 0, true);
+	watch_new(e, slot, at, 0, true);
+}
+
+void
+watch_unlink(struct engine *e, uint32_t slot, const char *target)
+{
+	uint32_t at = find_target(e, target);
+	struct watch *w;
+
+	if (at == CORE_NONE)
+		return;
+	if ((w = find_link(e, at, slot)) != NULL)
+		watch_free(e, w);
+	if ((w = find_link(e, slot, at)) != NULL)
+		watch_free(e, w);
+}
+
+void
+watch_ended(struct engine *e, uint32_t slot, const char *reason)
+{
+	struct child *c = engine_child(e, slot);
+	struct watch *w;
+	char from[1024];
+
+	(void)snprintf(from, sizeof(from), "%s", c->path);
+	while ((w = engine_child(e, slot)->watching) != NULL)
+		watch_free(e, w);
+	while ((w = engine_child(e, slot)->watched) != NULL) {
+		uint32_t watcher = w->slot[WATCH_WATCHER];
+		uint64_t ref = w->ref;
+		bool link = w->link;
+
+		watch_free(e, w);
+		if (link)
+			exit_signal(e, watcher, from, reason);
+		else
+			send_down(e, watcher, ref, slot, from, reason);
+	}
+}

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Sockets and links of gen_server children; see worker.h.
+ */
+#include "engine/worker.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "libotp/peer.h"
+
+#define WORKER_KEYS	(1ULL << 62)
+#define KEY_THEIRS	0	/* the worker's end of the link */
+#define KEY_SOCKET	1	/* its listening socket */
+#define KEY_OURS	2	/* the engine's end of the link */
+#define QUEUED_MAX	(4U * 1024 * 1024)
+
+static uint64_t
+key_of(const struct child *c, unsigned int which)
+{
+	return WORKER_KEYS | (uint64_t)c->worker_key << 3 | which;
+}
+
+static struct worker *
+worker_of(struct engine *e, uint32_t slot)
+{
+	struct child *c = engine_child(e, slot);
+
+	if (c->worker == NULL) {
+		c->worker = xcalloc(1, sizeof(*c->worker));
+		c->worker->engine = e;
+		c->worker->slot = slot;
+	}
+	if (c->worker_key == 0) {
+		c->worker_key = e->next_log_key++;
+		engine_save_child(e, slot);
+	}
+	return c->worker;
+}
+
+bool
+worker_is_link(server_peer peer)
+{
+	return (peer & LINK_PEER) != 0;
+}
+
+uint32_t
+worker_slot(server_peer peer)
+{
+	return (uint32_t)(peer & ~LINK_PEER);
+}
+
+bool
+worker_key_is(uint64_t key)
+{
+	return (key & ~(WORKER_KEYS - 1)) == WORKER_KEYS;
+}
+
+/* --- the listening socket --- */
+
+/* $RUNTIME/paths, made when it is not there; -errno. */
+static int
+paths_dir(struct engine *e)
+{
+	int fd;
+
+	if (e->paths_fd > 0)
+		return e->paths_fd;
+	if (mkdirat(e->runtime_fd, "paths", 0711) < 0 && errno != EEXIST)
+		return -errno;
+	fd = openat(e->runtime_fd, "paths",
+	    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	e->paths_fd = fd;
+	return fd;
+}
+
+/* web/counter as a file's name: web:counter. */
+static int
+socket_name(const struct child *c, char *out, size_t size)
+{
+	size_t len = strlen(c->path);
+
+	if (len >= size)
+		return -ENAMETOOLONG;
+	for (size_t i = 0; i <= len; i++)
+		out[i] = c->path[i] == '/' ? ':' : c->path[i];
+	return 0;
+}
+
+static int
+bind_below(int fd, int dir, const char *name)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	mode_t mask;
+	int n, rc;
+
+	n = snprintf(sun.sun_path, sizeof(sun.sun_path),
+	    "/proc/self/fd/%d/%s", dir, name);
+	if (n < 0 || (size_t)n >= sizeof(sun.sun_path))
+		return -ENAMETOOLONG;
+	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
+		return -errno;
+	mask = umask(0111);	/* libotp asks the kernel who calls */
+	rc = bind(fd, (const struct sockaddr *)&sun, sizeof(sun));
+	(void)umask(mask);
+	return rc < 0 ? -errno : 0;
+}
+
+static int
+listen_at(struct engine *e, uint32_t slot)
+{
+	struct child *c = engine_child(e, slot);
+	char name[128];
+	int dir = paths_dir(e), fd, rc;
+
+	if (dir < 0)
+		return dir;
+	rc = socket_name(c, name, sizeof(name));
+	if (rc < 0)
+		return rc;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	rc = bind_below(fd, dir, name);
+	if (rc == 0 && listen(fd, SOMAXCONN) < 0)
+		rc = -errno;
+	if (rc < 0) {
+		(void)close(fd);
+		return rc;
+	}
+	link_hold(&e->spawner, key_of(c, KEY_SOCKET), fd);
+	c->worker->listening = true;
+	return 0;
+}
+
+void
+worker_unlisten(struct engine *e, uint32_t slot)
+{
+	struct child *c = engine_child(e, slot);
+	char name[128];
+
+	if (c->worker == NULL || !c->worker->listening)
+		return;
+	c->worker->listening = false;
+	names_drop(e, slot, NULL);
+	if (socket_name(c, name, sizeof(name)) == 0 && e->paths_fd > 0)
+		(void)unlinkat(e->paths_fd, name, 0);
+	link_put(&e->spawner, SPAWN_RELEASE, key_of(c, KEY_SOCKET), "", 0);
+}
+
+/* --- the link --- */
+
+static void
+said(struct engine *e, uint32_t slot, const struct frame_header *h,
+    const void *payload)
+{
+	if (h->type == FRAME_CALL)
+		engine_call(e, LINK_PEER | slot, h, payload, 0);
+	else if (h->type == FRAME_CAST)
+		engine_cast(e, slot, payload, h->length);
+}
+
+/* Handle every whole frame; false when the link has come to its end. */
+static bool
+read_link(struct engine *e, uint32_t slot)
+{
+	struct worker *w = engine_child(e, slot)->worker;
+	struct frame_header h;
+	const void *payload;
+	int rc;
+
+	rc = peer_read(w->link);
+	if (rc <= 0)
+		return rc == 0;
+	while ((rc = peer_next(w->link, &h, &payload)) > 0)
+		said(e, slot, &h, payload);
+	return rc == 0;
+}
+
+static void
+on_link(void *arg, uint32_t events)
+{
+	struct worker *w = arg;
+
+	if ((events & EPOLLOUT) != 0) {
+		w->dirty = true;
+		w->engine->links_dirty = true;
+	}
+	if ((events & ~(uint32_t)EPOLLOUT) != 0 &&
+	    !read_link(w->engine, w->slot))
+		worker_close_link(w->engine, w->slot);
+}
+
+void
+worker_drain(struct engine *e, uint32_t slot)
+{
+	struct child *c = engine_child(e, slot);
+	struct worker *w = c->worker;
+	struct frame_header h;
+	const void *payload;
+
+	if (w == NULL)
+		return;
+	while (w->link != NULL && peer_read(w->link) == 1)
+		while (w->link != NULL &&
+		    peer_next(w->link, &h, &payload) > 0)
+			said(e, slot, &h, payload);
+}
+
+void
+worker_close_link(struct engine *e, uint32_t slot)
+{
+	struct child *c = engine_child(e, slot);
+	struct worker *w = c->worker;
+
+	if (w == NULL || w->link == NULL)
+		return;
+	engine_closed(e, LINK_PEER | slot);
+	loop_remove(e->loop, w->link_handle);
+	peer_free(w->link);
+	w->link = NULL;
+	link_put(&e->spawner, SPAWN_RELEASE, key_of(c, KEY_OURS), "", 0);
+}
+
+static int
+open_link(struct engine *e, uint32_t slot)
+{
+	const struct peer_limits limits = { .max_payload = FRAME_ENGINE_MAX,
+	    .max_queued = QUEUED_MAX };
+	struct frame_hello hello = { .pid = getpid(),
+	    .generation = engine_generation(e, slot) };
+	struct child *c = engine_child(e, slot);
+	struct worker *w = c->worker;
+	int fds[2], kept, rc;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+	    fds) < 0)
+		return -errno;
+	kept = fcntl(fds[0], F_DUPFD_CLOEXEC, 0);
+	if (kept < 0) {
+		rc = -errno;
+		(void)close(fds[0]);
+		(void)close(fds[1]);
+		return rc;
+	}
+	link_hold(&e->spawner, key_of(c, KEY_OURS), kept);
+	link_hold(&e->spawner, key_of(c, KEY_THEIRS), fds[1]);
+	w->link = peer_new(fds[0], &hello, "otpd", "", &limits);
+	if (w->link == NULL)
+		return -ENOMEM;
+	rc = loop_add(e->loop, fds[0], EPOLLIN, on_link, w, &w->link_handle);
+	if (rc < 0) {
+		peer_free(w->link);
+		w->link = NULL;
+		return rc;
+	}
+	w->dirty = e->links_dirty = true;
+	return 0;
+}
+
+static void
+resume_link(struct engine *e, uint32_t slot, int fd)
+{
+	const struct peer_limits limits = { .max_payload = FRAME_ENGINE_MAX,
+	    .max_queued = QUEUED_MAX };
+	struct worker *w = worker_of(e, slot);
+
+	w->link = peer_resume(fd, &limits);
+	if (w->link == NULL || loop_add(e->loop, fd, EPOLLIN, on_link, w,
+	    &w->link_handle) < 0)
+		abort();
+}
+
+void
+worker_resume(struct engine *e, uint64_t key, int fd)
+{
+	uint32_t worker_key = (uint32_t)(key >> 3), slot, holder;
+	struct service *s;
+
+	for (slot = 0; slot < e->children_cap; slot++)
+		if (e->children[slot].worker_key == worker_key &&
+		    e->children[slot].path != NULL)
+			break;
+	if (slot < e->children_cap && (key & 7) == KEY_SOCKET) {
+		worker_of(e, slot)->listening = true;
+		s = engine_service(e, slot);
+		if (s->name != NULL)
+			(void)name_register(e, slot, s->name, &holder);
+		(void)close(fd);
+	} else if (slot < e->children_cap && (key & 7) == KEY_OURS &&
+	    e->children[slot].pid != 0) {
+		resume_link(e, slot, fd);
+	} else {
+		(void)close(fd);
+		link_put(&e->spawner, SPAWN_RELEASE, key, "", 0);
+	}
+}
+
+int
+worker_prepare(struct engine *e, uint32_t slot, uint64_t *out_fd_key,
+    const char **out_words)
+{
+	struct worker *w = worker_of(e, slot);
+	struct service *s = engine_service(e, slot);
+	uint32_t holder;
+	int rc = 0;
+
+	worker_close_link(e, slot);
+	*out_words = "listen";
+	if (!w->listening)
+		rc = listen_at(e, slot);
+	if (rc < 0)
+		return rc;
+	*out_words = "register its name";
+	if (s->name != NULL &&
+	    name_register(e, slot, s->name, &holder) < 0 && holder != slot)
+		return -EEXIST;
+	*out_words = "link";
+	rc = open_link(e, slot);
+	*out_fd_key = key_of(engine_child(e, slot), KEY_THEIRS);
+	return rc;
+}
+
+void
+worker_free(struct engine *e, uint32_t slot)
+{
+	struct child *c = engine_child(e, slot);
+
+	worker_close_link(e, slot);
+	worker_unlisten(e, slot);
+	free(c->worker);
+	c->worker = NULL;
+}
+
+void
+worker_send(struct engine *e, uint32_t slot, uint8_t type, uint64_t ref,
+    const char *payload, size_t len)
+{
+	struct frame_header h = { .length = (uint32_t)len, .type = type,
+	    .ref = ref };
+	struct worker *w = engine_child(e, slot)->worker;
+
+	if (w == NULL || w->link == NULL)
+		return;
+	/* One that does not read what it asked for has no link any more. */
+	if (peer_send(w->link, &h, payload) < 0) {
+		worker_close_link(e, slot);
+		return;
+	}
+	w->dirty = e->links_dirty = true;
+}
+
+bool
+worker_send_exit(struct engine *e, uint32_t slot, bool from_parent,
+    const char *from, const char *reason)
+{
+	struct worker *w = engine_child(e, slot)->worker;
+	struct frame_header h = { .type = FRAME_EXIT,
+	    .flags = from_parent ? 1 : 0 };
+	struct out o = { 0 };
+
+	if (w == NULL || w->link == NULL || !engine_child(e, slot)->traps)
+		return false;
+	out_text(&o, "{");
+	out_key_string(&o, "from", from);
+	out_key_string(&o, "reason", reason);
+	out_text(&o, "}");
+	h.length = (uint32_t)o.len;
+	if (peer_send(w->link, &h, o.text) < 0) {
+		out_done(&o);
+		worker_close_link(e, slot);
+		return false;
+	}
+	out_done(&o);
+	w->dirty = e->links_dirty = true;
+	return true;
+}
+
+void
+worker_flush_all(struct engine *e)
+{
+	struct worker *w;
+	int rc;
+
+	if (!e->links_dirty)
+		return;
+	e->links_dirty = false;
+	for (uint32_t slot = 0; slot < e->children_cap; slot++) {
+		w = e->children[slot].worker;
+		if (w == NULL || !w->dirty || w->link == NULL)
+			continue;
+		w->dirty = false;
+		rc = peer_flush(w->link);
+		if (rc < 0)
+			worker_close_link(e, slot);
+		else
+			(void)loop_change(e->loop, w->link_handle,
+			    rc == 1 ? EPOLLIN | EPOLLOUT : EPOLLIN);
+	}
+}

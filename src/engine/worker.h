@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * gen_server children: each has a listening socket that outlives its
+ * incarnations, and each incarnation a link to the engine.  Who speaks on a
+ * link is known by the link itself, never by what is said.
+ */
+#ifndef OTPD_ENGINE_WORKER_H
+#define OTPD_ENGINE_WORKER_H
+
+#include "engine/engine.h"
+
+struct peer;
+
+struct worker {			/* while the child has a socket or a link */
+	struct engine	*engine;
+	uint32_t	 slot;
+	struct peer	*link;		/* NULL: none */
+	uint64_t	 link_handle;
+	bool		 listening;
+	bool		 dirty;		/* the link has something to send */
+};
+
+/* Callers over a link are told apart from those of the control socket. */
+#define LINK_PEER	(1ULL << 63)
+
+/*
+ * Give the next incarnation its socket and a new link; *out_fd_key is what its
+ * start order is to name.  0, or -errno with *out_words saying what failed.
+ */
+int	worker_prepare(struct engine *e, uint32_t slot, uint64_t *out_fd_key,
+	    const char **out_words);
+/* Hear what it said last, and close its link. */
+void	worker_drain(struct engine *e, uint32_t slot);
+void	worker_close_link(struct engine *e, uint32_t slot);
+/* It will not run again by itself: nobody is to wait at its socket. */
+void	worker_unlisten(struct engine *e, uint32_t slot);
+void	worker_free(struct engine *e, uint32_t slot);
+/* An exit signal as a frame, to one that traps; false: it does not. */
+bool	worker_send_exit(struct engine *e, uint32_t slot, bool from_parent,
+	    const char *from, const char *reason);
+void	worker_send(struct engine *e, uint32_t slot, uint8_t type,
+	    uint64_t ref, const char *payload, size_t len);
+void	worker_flush_all(struct engine *e);
+/* After a restore: what the spawner held for a worker is its again.  Takes
+ * fd. */
+void	worker_resume(struct engine *e, uint64_t key, int fd);
+bool	worker_key_is(uint64_t key);
+bool	worker_is_link(server_peer peer);
+uint32_t worker_slot(server_peer peer);
+
+/* --- names.c --- */
+/* 0, -EEXIST with *out_holder. */
+int	name_register(struct engine *e, uint32_t slot, const char *name,
+	    uint32_t *out_holder);
+/* Of this holder only: 0 or -ENOENT. */
+int	name_unregister(struct engine *e, uint32_t slot, const char *name);
+uint32_t name_whereis(struct engine *e, const char *name);
+/* All but `keep` (may be NULL) of the holder's. */
+void	names_drop(struct engine *e, uint32_t slot, const char *keep);
+
+/* --- watch.c: monitors and links --- */
+void	watch_monitor(struct engine *e, uint32_t slot, uint64_t ref,
+	    const char *target);
+void	watch_demonitor(struct engine *e, uint32_t slot, uint64_t ref);
+void	watch_link(struct engine *e, uint32_t slot, const char *target);
+void	watch_unlink(struct engine *e, uint32_t slot, const char *target);
+/* It has ended: everybody who watches hears of it, and it watches no more. */
+void	watch_ended(struct engine *e, uint32_t slot, const char *reason);
+
+#endif /* OTPD_ENGINE_WORKER_H */
