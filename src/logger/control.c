@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,14 +39,16 @@ bad_request(const struct request *r, const char *words)
 	    FRAME_E_BAD_REQUEST, words);
 }
 
-static void
-refuse(const struct request *r, const char *error, const char *words,
-    const char *name)
+static void __attribute__((format(printf, 3, 4)))
+refuse(const struct request *r, const char *error, const char *fmt, ...)
 {
 	cJSON *o = cJSON_CreateObject();
 	char *text, message[LOG_NAME_MAX + 64];
+	va_list ap;
 
-	(void)snprintf(message, sizeof(message), words, name);
+	va_start(ap, fmt);
+	(void)vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
 	if (cJSON_AddStringToObject(o, "error", error) == NULL ||
 	    cJSON_AddStringToObject(o, "message", message) == NULL ||
 	    (text = cJSON_PrintUnformatted(o)) == NULL)
@@ -133,7 +136,7 @@ op_logs(const struct request *r)
 	if (rc == -ENOENT)
 		refuse(r, "not_found", "no log named %s", path);
 	else if (rc < 0)
-		refuse(r, "max_children", "too many read logs already", "");
+		refuse(r, "max_children", "too many read logs already");
 }
 
 static void
@@ -166,7 +169,7 @@ op_rotate(const struct request *r)
 		return;
 	}
 	if (lg->rotate_timer.pos != 0) {
-		refuse(r, "already_started", "a rotation is under way", "");
+		refuse(r, "already_started", "a rotation is under way");
 		return;
 	}
 	lg->rotate_bucket = 0;

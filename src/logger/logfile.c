@@ -180,7 +180,7 @@ static int
 open_named(const struct logdir *d, const char *name, unsigned index,
     int flags, int *out_fd, struct stat *out_st)
 {
-	const char *last;
+	const char *last = "";
 	int at, rc;
 
 	at = parent_open(d, name, flags & O_CREAT, &last);
@@ -249,7 +249,7 @@ int
 logfile_open_next(struct logdir *d, const char *name, const struct stat *was,
     int *out_fd, struct stat *out_st)
 {
-	const char *last;
+	const char *last = "";
 	unsigned n = 0;
 	int at, i, rc;
 
@@ -331,7 +331,7 @@ logfile_rotate(struct logdir *d, const char *name, uint32_t keep,
     const struct stat *mine)
 {
 	char file[NAME_MAX + 1];
-	const char *last;
+	const char *last = "";
 	struct stat st;
 	int at, rc;
 

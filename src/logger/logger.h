@@ -44,13 +44,13 @@ struct stream {			/* ten thousand of them: keep it small */
 	struct stream	*key_next, *name_next;	/* of one bucket */
 	struct stream	*lru_prev, *lru_next;	/* while its file is open */
 	uint64_t	 key;
-	uint64_t	 handle;	/* of pipe in the loop; 0: not watched */
+	uint64_t	 handle;	/* of pipe, in the loop; or 0 */
 	uint64_t	 max_bytes;
-	uint64_t	 rotate_at;	/* after a rotation that failed, else 0 */
+	uint64_t	 rotate_at;	/* when a rotation has failed */
 	uint64_t	 dropped_bytes, dropped_lines;	/* to be said in it */
 	char		*pending;	/* read, but not yet written: a fault */
 	uint32_t	 npending;
-	uint32_t	 text;		/* bytes of the line so far, if stamped */
+	uint32_t	 text;		/* of a line so far, if stamped */
 	uint32_t	 keep;
 	uint32_t	 flags;		/* enum stream_flag */
 	int		 pipe, file;	/* -1: none */

@@ -21,7 +21,7 @@ struct rig {
 	int	channel, link;		/* our ends */
 	int	listen;
 	size_t	nofile;			/* its limit; 0: ours */
-	char	dir[96];		/* short: it is part of a socket's path */
+	char	dir[96];		/* short: a socket is in it */
 	char	logs[RIG_PATH];		/* dir/logs */
 	char	socket[RIG_PATH];
 	char	words[RIG_PATH];	/* what it says on standard error */
@@ -34,8 +34,8 @@ extern struct rig rig;
 
 void	rig_setup(void);		/* Check's fixtures */
 void	rig_teardown(void);
-void	rig_start(void);		/* again, after rig_end() or rig_kill() */
-void	rig_kill(void);			/* as the kernel would when out of memory */
+void	rig_start(void);		/* again, after an end */
+void	rig_kill(void);			/* with SIGKILL */
 int	rig_end(void);			/* FINISH; its exit code */
 int	rig_wait(void);			/* for its own end; its exit code */
 

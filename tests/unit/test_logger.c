@@ -255,7 +255,7 @@ START_TEST(ten_thousand_are_small)
 		(void)fclose(f);
 		out = &after;
 		for (n = 2; i == 1 && n <= 10001; n++) {
-			(void)snprintf(name, sizeof(name), "group/worker%ld", n);
+			(void)snprintf(name, sizeof(name), "group/w%ld", n);
 			tell_stream((uint64_t)n, name, 1 << 20, 4, 0);
 		}
 	}
