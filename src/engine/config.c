@@ -161,6 +161,7 @@ inherit(struct reader *r, const struct service *sup, struct source *out,
 
 	if (!source_text(r, text, strlen(text), "supervisor", false, out))
 		return false;
+	cJSON_DeleteItemFromObjectCaseSensitive(out->doc.root, SOURCE_PARENT);
 	r->source = out;
 	read_scope(r, out->doc.root, out_scope, out_sup);
 	r->source = keep;
