@@ -37,11 +37,12 @@ static const struct { const char *theirs, *ours; } aliases[] = {
 	{ "autorestart", "restart" }, { "cmd", "start" },
 	{ "command", "start" }, { "directory", "cwd" },
 	{ "environment", "env" }, { "exec", "start" },
+	{ "gids", "groups" },
 	{ "intensity", "max_restarts" }, { "mfa", "start" },
 	{ "period", "max_seconds" }, { "program", "start" },
 	{ "rlimits", "limits" }, { "stop_timeout", "shutdown" },
 	{ "stopsignal", "stop_signal" }, { "uid", "user" },
-	{ "username", "user" }, { "workdir", "cwd" },
+	{ "uids", "users" }, { "username", "user" }, { "workdir", "cwd" },
 	{ "working_directory", "cwd" },
 };
 

@@ -43,6 +43,29 @@ static const struct {
 	    " kind=1 ready=0 " },
 	{ "a name", TRUE_IS ", \"kind\": \"gen_server\", \"name\": \"a.b-c\"",
 	    " name[a.b-c]" },
+	{ "a gen_server is told where otpd is", TRUE_IS
+	    ", \"kind\": \"gen_server\", \"name\": \"n\"",
+	    " env[OTP_PATH=w] env[OTP_LINK=3] env[OTP_LISTEN=4] "
+	    "env[OTP_RUNTIME_DIR=/run/x] env[OTP_NAME=n] cwd" },
+	{ "without a name it is told none", TRUE_IS
+	    ", \"kind\": \"gen_server\"", "!OTP_NAME" },
+	{ "a plain worker gets no link", TRUE_IS, "!OTP_LINK" },
+	{ "whom a gen_server may speak with", TRUE_IS
+	    ", \"kind\": \"gen_server\", \"allow\": {\"users\": [\"root\", 33],"
+	    " \"groups\": [\"44\"]}", " env[OTP_ALLOW=uid:0 uid:33 gid:44] " },
+	{ "only groups", TRUE_IS ", \"kind\": \"gen_server\", "
+	    "\"allow\": {\"groups\": [7, 8]}", " env[OTP_ALLOW=gid:7 gid:8] " },
+	{ "nobody else", TRUE_IS ", \"kind\": \"gen_server\", "
+	    "\"allow\": {\"users\": []}", "!OTP_ALLOW" },
+	{ "its groups are not the child's", TRUE_IS ", \"user\": 0, "
+	    "\"groups\": [5], \"kind\": \"gen_server\", "
+	    "\"allow\": {\"groups\": [7]}", " uid=0 gid=0 group=5 umask" },
+	{ "nor the child's its", TRUE_IS ", \"user\": 0, "
+	    "\"kind\": \"gen_server\", \"allow\": {\"groups\": [7]}, "
+	    "\"groups\": [5]", " uid=0 gid=0 group=5 umask" },
+	{ "nobody is allowed in another's place", TRUE_IS
+	    ", \"kind\": \"gen_server\", \"allow\": {\"users\": "
+	    "[\"no one\"]}", " problem[no user \"no one\"]" },
 	{ "notify gets its socket", TRUE_IS ", \"ready\": \"notify\"",
 	    " env[NOTIFY_SOCKET=/run/x/notify] " },
 	{ "exec gets none", TRUE_IS, "!NOTIFY" },
@@ -300,6 +323,8 @@ static const struct {
 	{ "another unknown user", ", \"user\": \"no one\"", false },
 	{ "kind", ", \"kind\": \"gen_server\", \"ready\": \"exec\"", false },
 	{ "ready", ", \"ready\": \"notify\"", false },
+	{ "who may call", ", \"kind\": \"gen_server\", "
+	    "\"ready\": \"exec\", \"allow\": {\"users\": [1]}", false },
 };
 
 START_TEST(some_changes_need_a_restart)
