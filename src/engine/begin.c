@@ -367,10 +367,7 @@ engine_listed(struct engine *e)
 		cold_start(e);
 	}
 	free_records(e);
-	for (uint32_t i = 0; i < e->nheld; i++)
-		worker_resume(e, e->held[i].key, e->held[i].fd);
-	free(e->held);
-	e->held = NULL;
+	worker_resume_all(e);
 	for (uint32_t i = 0; i < e->nlist; i++)
 		engine_told_child(e, e->list[i].inc, &e->list[i].told);
 	free(e->list);

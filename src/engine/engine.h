@@ -165,7 +165,9 @@ struct engine {
 	uint32_t	 pids[PIDS_BUCKETS];	/* 1 + slot, chained */
 	struct name	*names[NAMES_BUCKETS];
 	int		 runtime_fd, paths_fd;
-	bool		 links_dirty;	/* some link has something to send */
+	uint32_t	*dirty_links;	/* slots whose link has something to
+					 * send */
+	uint32_t	 ndirty_links, dirty_links_cap;
 	uint32_t	*dirty;		/* slots to save */
 	uint32_t	 ndirty, dirty_cap;
 	uint32_t	*gone;		/* slots that were removed */

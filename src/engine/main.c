@@ -143,6 +143,7 @@ tear_down(struct engine *e)
 		free(e->requests[i].path);
 	free(e->children);
 	free(e->dirty);
+	free(e->dirty_links);
 	free(e->gone);
 	free(e->failed);
 	free(e->requests);

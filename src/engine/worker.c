@@ -47,6 +47,20 @@ worker_of(struct engine *e, uint32_t slot)
 	return c->worker;
 }
 
+/* The link has something to send at the turn's end. */
+static void
+send_later(struct worker *w)
+{
+	struct engine *e = w->engine;
+
+	if (w->dirty)
+		return;
+	w->dirty = true;
+	e->dirty_links = xgrow(e->dirty_links, &e->dirty_links_cap,
+	    e->ndirty_links, sizeof(*e->dirty_links));
+	e->dirty_links[e->ndirty_links++] = w->slot;
+}
+
 bool
 worker_is_link(server_peer peer)
 {
@@ -193,10 +207,8 @@ on_link(void *arg, uint32_t events)
 {
 	struct worker *w = arg;
 
-	if ((events & EPOLLOUT) != 0) {
-		w->dirty = true;
-		w->engine->links_dirty = true;
-	}
+	if ((events & EPOLLOUT) != 0)
+		send_later(w);
 	if ((events & ~(uint32_t)EPOLLOUT) != 0 &&
 	    !read_link(w->engine, w->slot))
 		worker_close_link(w->engine, w->slot);
@@ -265,7 +277,7 @@ open_link(struct engine *e, uint32_t slot)
 		w->link = NULL;
 		return rc;
 	}
-	w->dirty = e->links_dirty = true;
+	send_later(w);
 	return 0;
 }
 
@@ -282,29 +294,47 @@ resume_link(struct engine *e, uint32_t slot, int fd)
 		abort();
 }
 
-void
-worker_resume(struct engine *e, uint64_t key, int fd)
+static void
+resume(struct engine *e, uint64_t key, int fd, uint32_t slot)
 {
-	uint32_t worker_key = (uint32_t)(key >> 3), slot, holder;
 	struct service *s;
+	uint32_t holder;
 
-	for (slot = 0; slot < e->children_cap; slot++)
-		if (e->children[slot].worker_key == worker_key &&
-		    e->children[slot].path != NULL)
-			break;
-	if (slot < e->children_cap && (key & 7) == KEY_SOCKET) {
+	if (slot != CORE_NONE && (key & 7) == KEY_SOCKET) {
 		worker_of(e, slot)->listening = true;
 		s = engine_service(e, slot);
 		if (s->name != NULL)
 			(void)name_register(e, slot, s->name, &holder);
 		(void)close(fd);
-	} else if (slot < e->children_cap && (key & 7) == KEY_OURS &&
+	} else if (slot != CORE_NONE && (key & 7) == KEY_OURS &&
 	    e->children[slot].pid != 0) {
 		resume_link(e, slot, fd);
 	} else {
 		(void)close(fd);
 		link_put(&e->spawner, SPAWN_RELEASE, key, "", 0);
 	}
+}
+
+void
+worker_resume_all(struct engine *e)
+{
+	uint32_t *slots = xcalloc(e->next_log_key, sizeof(*slots)), key;
+
+	for (uint32_t slot = 0; slot < e->children_cap; slot++) {
+		key = e->children[slot].worker_key;
+		if (key < e->next_log_key && e->children[slot].path != NULL)
+			slots[key] = slot + 1;
+	}
+	for (uint32_t i = 0; i < e->nheld; i++) {
+		key = (uint32_t)(e->held[i].key >> 3);
+		resume(e, e->held[i].key, e->held[i].fd, key == 0 ||
+		    key >= e->next_log_key || slots[key] == 0 ? CORE_NONE :
+		    slots[key] - 1);
+	}
+	free(slots);
+	free(e->held);
+	e->held = NULL;
+	e->nheld = e->held_cap = 0;
 }
 
 int
@@ -358,7 +388,7 @@ worker_send(struct engine *e, uint32_t slot, uint8_t type, uint64_t ref,
 		worker_close_link(e, slot);
 		return;
 	}
-	w->dirty = e->links_dirty = true;
+	send_later(w);
 }
 
 bool
@@ -383,7 +413,7 @@ worker_send_exit(struct engine *e, uint32_t slot, bool from_parent,
 		return false;
 	}
 	out_done(&o);
-	w->dirty = e->links_dirty = true;
+	send_later(w);
 	return true;
 }
 
@@ -393,19 +423,19 @@ worker_flush_all(struct engine *e)
 	struct worker *w;
 	int rc;
 
-	if (!e->links_dirty)
-		return;
-	e->links_dirty = false;
-	for (uint32_t slot = 0; slot < e->children_cap; slot++) {
-		w = e->children[slot].worker;
-		if (w == NULL || !w->dirty || w->link == NULL)
+	for (uint32_t i = 0; i < e->ndirty_links; i++) {
+		w = e->children[e->dirty_links[i]].worker;
+		if (w == NULL)
 			continue;
 		w->dirty = false;
+		if (w->link == NULL)
+			continue;
 		rc = peer_flush(w->link);
 		if (rc < 0)
-			worker_close_link(e, slot);
+			worker_close_link(e, w->slot);
 		else
 			(void)loop_change(e->loop, w->link_handle,
 			    rc == 1 ? EPOLLIN | EPOLLOUT : EPOLLIN);
 	}
+	e->ndirty_links = 0;
 }

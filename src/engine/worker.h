@@ -41,9 +41,8 @@ bool	worker_send_exit(struct engine *e, uint32_t slot, bool from_parent,
 void	worker_send(struct engine *e, uint32_t slot, uint8_t type,
 	    uint64_t ref, const char *payload, size_t len);
 void	worker_flush_all(struct engine *e);
-/* After a restore: what the spawner held for a worker is its again.  Takes
- * fd. */
-void	worker_resume(struct engine *e, uint64_t key, int fd);
+/* After a restore: what the spawner held for workers is theirs again. */
+void	worker_resume_all(struct engine *e);
 bool	worker_key_is(uint64_t key);
 bool	worker_is_link(server_peer peer);
 uint32_t worker_slot(server_peer peer);
