@@ -248,6 +248,8 @@ start(struct spawner *sp, const struct spawn_header *h, int *out_pid,
 	else
 		rc = spawn(sp, &job, out_pid, out);
 	spawn_unstage_high(sp, job.nfds);
+	/* Or the logger would not see that all who write have gone. */
+	spawn_unstage_key(sp, v.s->log_key);
 	if (rc == 0 && (v.s->flags & SPAWN_F_LET_GO) != 0)
 		held_release(&sp->held, v.s->fd_key);
 	return rc;
