@@ -72,7 +72,8 @@ free_slot(struct held_table *t, struct held *e)
 }
 
 int
-held_put(struct held_table *t, uint64_t key, enum held_kind kind, int fd)
+held_put(struct held_table *t, uint64_t key, enum held_kind kind,
+    int fd)
 {
 	struct held *e = held_find(t, key);
 	uint32_t *head;

@@ -32,7 +32,7 @@ struct held {
 struct held_table {
 	struct held	slots[HELD_SLOTS];
 	uint32_t	by_key[HELD_SLOTS];
-	uint32_t	high;		/* slots ever used; 0 before the first */
+	uint32_t	high;		/* slots ever used */
 	uint32_t	free;
 	uint32_t	queue_head, queue_tail;
 };
@@ -40,7 +40,8 @@ struct held_table {
 struct held *held_find(struct held_table *t, uint64_t key);
 /* Takes fd, and replaces an older one of the same key and kind.  -EEXIST:
  * the key is of another kind; -ENOSPC.  On failure fd stays the caller's. */
-int	held_put(struct held_table *t, uint64_t key, enum held_kind kind, int fd);
+int	held_put(struct held_table *t, uint64_t key, enum held_kind kind,
+	    int fd);
 /* The read end of key's pipe, made when there is none.  -errno. */
 int	held_pipe(struct held_table *t, uint64_t key, int *out_fd);
 void	held_release(struct held_table *t, uint64_t key);

@@ -49,8 +49,8 @@ go_background(struct spawner *sp)
 	pid_t pid;
 
 	if (pipe2(fds, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
-		say(STDERR_FILENO, "cannot go into the background: ",
-		    strerror(errno), NULL);
+		SAY(STDERR_FILENO, "cannot go into the background: ",
+		    strerror(errno));
 		return 1;
 	}
 	if (pid == 0) {
@@ -213,7 +213,7 @@ init(struct spawner *sp)
 	if (rc == 0 && chdir("/") < 0)
 		rc = -errno;
 	if (rc < 0) {
-		say(err, "cannot start: ", strerror(-rc), NULL);
+		SAY(err, "cannot start: ", strerror(-rc));
 		return rc;
 	}
 	init_oom_score(sp);

@@ -97,8 +97,8 @@ fall_back(const struct fallback *f, char *out)
 	dir = variable(f->other);
 	if (dir != NULL)
 		return join(dir, f->other_suffix, out);
-	say(STDERR_FILENO, "no ", f->name, ": neither the option nor $",
-	    f->variable, " is given", NULL);
+	SAY(STDERR_FILENO, "no ", f->name, ": neither the option nor $",
+	    f->variable, " is given");
 	return -ENOENT;
 }
 
@@ -129,7 +129,7 @@ defaults(struct options *o)
 	if (rc == 0 && !o->check)
 		rc = fall_back(&logs, o->logs);
 	if (rc == -ENAMETOOLONG)
-		say(STDERR_FILENO, "a path is too long", NULL);
+		SAY(STDERR_FILENO, "a path is too long");
 	return rc;
 }
 
@@ -138,7 +138,7 @@ complain(const char *what, int option)
 {
 	char name[3] = { '-', (char)option, '\0' };
 
-	say(STDERR_FILENO, what, " ", name, " (otpd -h tells more)", NULL);
+	SAY(STDERR_FILENO, what, " ", name, " (otpd -h tells more)");
 	return USAGE;
 }
 
@@ -178,8 +178,7 @@ long_option(const char *arg)
 		return print(version);
 	if (strncmp(arg, "--", 2) != 0 || arg[2] == '\0')
 		return GO_ON;
-	say(STDERR_FILENO, "no such option: ", arg, " (otpd -h tells more)",
-	    NULL);
+	SAY(STDERR_FILENO, "no such option: ", arg, " (otpd -h tells more)");
 	return USAGE;
 }
 
@@ -203,8 +202,8 @@ options_parse(int argc, char **argv, struct options *out)
 			return rc;
 	}
 	if (optind < argc) {
-		say(STDERR_FILENO, "an argument that is not expected: ",
-		    argv[optind], " (otpd -h tells more)", NULL);
+		SAY(STDERR_FILENO, "an argument that is not expected: ",
+		    argv[optind], " (otpd -h tells more)");
 		return USAGE;
 	}
 	return defaults(out) < 0 ? USAGE : GO_ON;

@@ -156,9 +156,9 @@ open_channel(struct spawner *sp, struct program *p, int *out_theirs)
 static void
 say_failed(struct spawner *sp, const struct program *p, const struct report *r)
 {
-	say(sp->err, "cannot start the ", p->name, " (",
+	SAY(sp->err, "cannot start the ", p->name, " (",
 	    sp->opt.libexec, "/otp-", p->name, "): ",
-	    spawn_step_name((uint8_t)r->step), ": ", strerror(r->error), NULL);
+	    spawn_step_name((uint8_t)r->step), ": ", strerror(r->error));
 }
 
 /* Judges a death and decides when to try again. */
@@ -237,11 +237,11 @@ say_died(struct spawner *sp, const struct program *p, int status)
 	bool killed = WIFSIGNALED(status);
 	long n = killed ? WTERMSIG(status) : WEXITSTATUS(status);
 
-	say(sp->err, "the ", p->name, killed ? " was killed by signal " :
+	SAY(sp->err, "the ", p->name, killed ? " was killed by signal " :
 	    " exited with code ", say_number(n, number), "; starting it again ",
 	    p->delay_ns == 0 ? "at once" : "in ",
 	    p->delay_ns == 0 ? "" : say_number((long)(p->delay_ns / MS), delay),
-	    p->delay_ns == 0 ? "" : " ms", NULL);
+	    p->delay_ns == 0 ? "" : " ms");
 }
 
 void
@@ -274,7 +274,7 @@ program_said_hello(struct spawner *sp)
 	if (sp->ready < 0)
 		return;
 	if (write(sp->ready, &zero, 1) < 0)
-		say(sp->err, "the parent does not wait any more", NULL);
+		SAY(sp->err, "the parent does not wait any more");
 	(void)close(sp->ready);
 	sp->ready = -1;
 }
@@ -287,7 +287,6 @@ program_check(struct spawner *sp)
 	engine_command(sp, &command);
 	(void)execve(command.path, (char *const *)(uintptr_t)command.argv,
 	    sp->env);
-	say(STDERR_FILENO, "cannot run ", command.path, ": ", strerror(errno),
-	    NULL);
+	SAY(STDERR_FILENO, "cannot run ", command.path, ": ", strerror(errno));
 	return 1;
 }

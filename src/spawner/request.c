@@ -182,7 +182,7 @@ static void
 give_up_engine(struct spawner *sp, const char *why)
 {
 	if (why != NULL)
-		say(sp->err, "the engine ", why, NULL);
+		SAY(sp->err, "the engine ", why);
 	channel_close(&sp->engine);
 	if (sp->engine.pid > 0)
 		(void)kill(sp->engine.pid, SIGKILL);

@@ -42,7 +42,7 @@ static int
 complain(const struct spawner *sp, const char *what, const char *where,
     int error)
 {
-	say(sp->err, "cannot ", what, " ", where, ": ", strerror(error), NULL);
+	SAY(sp->err, "cannot ", what, " ", where, ": ", strerror(error));
 	return -error;
 }
 
@@ -63,8 +63,7 @@ own_directory(const struct spawner *sp, int dir, const char *path, mode_t mode)
 	    ((st.st_mode & mode) == mode || fchmod(fd, st.st_mode | mode) == 0))
 		return fd;
 	(void)close(fd);
-	say(sp->err, path, " belongs to, or can be written by, somebody else",
-	    NULL);
+	SAY(sp->err, path, " belongs to, or can be written by, somebody else");
 	return -EPERM;
 }
 
@@ -86,13 +85,14 @@ take_lock(struct spawner *sp)
 		n = read(sp->lock, pid, sizeof(pid) - 1);
 		pid[n > 0 ? n : 0] = '\0';
 		pid[strspn(pid, "0123456789")] = '\0';
-		say(sp->err, "already running as pid ", pid, " on ",
-		    sp->opt.runtime, NULL);
+		SAY(sp->err, "already running as pid ", pid, " on ",
+		    sp->opt.runtime);
 		return -EEXIST;
 	}
 	if (ftruncate(sp->lock, 0) < 0 ||
 	    write(sp->lock, digits, strlen(digits)) < 0)
-		return complain(sp, "write the lock in", sp->opt.runtime, errno);
+		return complain(sp, "write the lock in", sp->opt.runtime,
+		    errno);
 	return 0;
 }
 

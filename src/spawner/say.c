@@ -5,7 +5,6 @@
  */
 #include "spawner/say.h"
 
-#include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,17 +23,14 @@ append(char *line, size_t at, const char *part)
 }
 
 void
-say(int fd, const char *part, ...)
+say_parts(int fd, const char *const *parts)
 {
 	char line[LINE_MAX_LEN];
 	size_t len;
-	va_list ap;
 
 	len = append(line, 0, "otpd: ");
-	va_start(ap, part);
-	for (; part != NULL; part = va_arg(ap, const char *))
-		len = append(line, len, part);
-	va_end(ap);
+	for (; *parts != NULL; parts++)
+		len = append(line, len, *parts);
 	line[len++] = '\n';
 	if (write(fd, line, len) < 0)
 		return;
@@ -44,9 +40,9 @@ const char *
 say_number(long n, char *buf)
 {
 	bool negative = n < 0;
-	char *p = buf + SAY_NUMBER;
+	char *p = buf + SAY_NUMBER - 1;
 
-	*--p = '\0';
+	*p = '\0';
 	do {
 		*--p = (char)('0' + (negative ? -(n % 10) : n % 10));
 		n /= 10;

@@ -7,8 +7,10 @@
 
 #define SAY_NUMBER	24	/* room for a number in decimal */
 
-/* Writes "otpd: ", the parts up to NULL, and a newline to fd, at once. */
-void	say(int fd, const char *part, ...) __attribute__((sentinel));
+/* Writes "otpd: ", the parts (strings), and a newline to fd, at once. */
+#define SAY(fd, ...) \
+	say_parts((fd), (const char *const[]){ __VA_ARGS__, NULL })
+void	say_parts(int fd, const char *const *parts);
 /* n in decimal, in buf of SAY_NUMBER bytes; returns where it starts. */
 const char *say_number(long n, char *buf);
 

@@ -61,11 +61,11 @@ struct inbox {
 struct sweep {
 	uint64_t	due_ns;		/* 0: nothing to look for */
 	uint64_t	rest_ns;	/* no pass begins before */
-	uint32_t	left;		/* slots still to look at in this pass */
+	uint32_t	left;		/* slots yet to look at in a pass */
 	uint32_t	cursor;
 	uint32_t	found;		/* in this pass */
 	bool		wanted;		/* another pass is to begin */
-	bool		strangers;	/* then also those that are in no slot */
+	bool		strangers;	/* then also those in no slot */
 };
 
 enum quit_phase {

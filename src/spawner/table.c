@@ -65,9 +65,9 @@ index_of(const struct table *t, const struct child *c)
 struct child *
 table_by_pid(struct table *t, int pid)
 {
-	uint32_t i;
+	uint32_t i = t->by_pid[bucket_of_pid(pid)];
 
-	for (i = t->by_pid[bucket_of_pid(pid)]; i != 0; i = t->slots[i].pid_next)
+	for (; i != 0; i = t->slots[i].pid_next)
 		if (t->slots[i].pid == pid)
 			return &t->slots[i];
 	return NULL;
@@ -76,9 +76,9 @@ table_by_pid(struct table *t, int pid)
 struct child *
 table_by_inc(struct table *t, uint64_t inc)
 {
-	uint32_t i;
+	uint32_t i = t->by_inc[bucket_of_inc(inc)];
 
-	for (i = t->by_inc[bucket_of_inc(inc)]; i != 0; i = t->slots[i].inc_next)
+	for (; i != 0; i = t->slots[i].inc_next)
 		if (t->slots[i].inc == inc)
 			return &t->slots[i];
 	return NULL;

@@ -162,7 +162,8 @@ tell_children(struct spawner *sp)
 static bool
 tell_rest(struct spawner *sp)
 {
-	struct spawn_logger l = { sp->logger.started, (uint32_t)sp->logger.pid };
+	struct spawn_logger l = { sp->logger.started,
+	    (uint32_t)sp->logger.pid };
 	struct spawn_asked a = { sp->asked, 0 };
 	struct untold *u = &sp->untold;
 

@@ -115,17 +115,17 @@ struct spawn_limit { uint32_t resource, pad; uint64_t soft, hard; };
 
 /*
  * An order to start inc.  With SPAWN_F_LET_GO the first of the descriptors is
- * the child's alone from then on.  Behind the struct: ngroups gids of u32, padding to
- * 8, nlimits struct spawn_limit, then strings, each ended by a NUL: argc of
- * argv, envc of the environment, cwd, the files of stdout and of stderr ("" for
- * none).  argv[0] is also the path that is executed.
+ * the child's alone from then on.  Behind the struct: ngroups gids of u32,
+ * padding to 8, nlimits struct spawn_limit, then strings, each ended by a NUL:
+ * argc of argv, envc of the environment, cwd, the files of stdout and of stderr
+ * ("" for none).  argv[0] is also the path that is executed.
  */
 struct spawn_start {
 	struct spawn_header h;
 	uint64_t	log_key;	/* 0: no log pipe */
 	uint32_t	uid, gid, umask;
 	uint16_t	argc, envc;
-	uint16_t	ngroups, nlimits;	/* ngroups counts only with uid */
+	uint16_t	ngroups, nlimits;	/* ngroups: only with a uid */
 	uint8_t		out, err;	/* enum spawn_dest */
 	uint16_t	nfds;		/* held ones given to it, from 3 on */
 	uint32_t	flags;		/* SPAWN_F_... */
@@ -152,7 +152,8 @@ spawn_padded(size_t len)
  * The record at buf, of len bytes to the message's end: 0 with *out set, or
  * -EBADMSG when it does not fit.  buf must be aligned to 8.
  */
-int	spawn_next(const void *buf, size_t len, const struct spawn_header **out);
+int	spawn_next(const void *buf, size_t len,
+	    const struct spawn_header **out);
 /* Every length, count and string of an order checked: 0 or -EBADMSG. */
 int	spawn_start_check(const struct spawn_header *h, struct spawn_view *out);
 /* Pointers to argc and envc strings, NULL-ended each; out has room for
@@ -173,7 +174,8 @@ struct spawn_spec {		/* what spawn_start_encode() writes */
  * The order as bytes, inc 0.  Returns its length (unpadded), or -E2BIG when it
  * would exceed SPAWN_MSG_MAX or SPAWN_ARGS_MAX.  With buf NULL only the length.
  */
-long	spawn_start_encode(const struct spawn_spec *spec, void *buf, size_t size);
+long	spawn_start_encode(const struct spawn_spec *spec, void *buf,
+	    size_t size);
 
 /*
  * The engine tells the logger, over SPAWN_FD_LINK, in records of the same
@@ -182,7 +184,7 @@ long	spawn_start_encode(const struct spawn_spec *spec, void *buf, size_t size);
 enum log_type { LOG_STREAM = 64, LOG_FORGET };
 #define LOG_F_TIMESTAMP	0x1
 struct log_stream {		/* name, NUL-ended, follows: "web/nginx" */
-	uint64_t	max_bytes;	/* a file is rotated beyond it; 0 never */
+	uint64_t	max_bytes;	/* a file is rotated then; 0 never */
 	uint32_t	keep;		/* rotated files kept */
 	uint32_t	flags;
 };

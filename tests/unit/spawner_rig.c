@@ -93,8 +93,8 @@ become_otpd(struct rig *r, const char *option)
 	(void)setrlimit(RLIMIT_NOFILE, &l);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)signal(SIGUSR1, SIG_IGN);
-	(void)execl(r->otpd_path, "otpd", "-r", run, "-l", log, "-c", "/none", option,
-	    (char *)NULL);
+	(void)execl(r->otpd_path, "otpd", "-r", run, "-l", log, "-c", "/none",
+	    option, (char *)NULL);
 	_exit(95);
 }
 
@@ -322,6 +322,11 @@ rig_order(struct rig *r, uint64_t inc, struct spawn_spec *spec,
 	n = spawn_start_encode(&s, buf, sizeof(buf));
 	ck_assert_int_gt(n, 0);
 	h->inc = inc;
+	if (r->fd_key != 0) {
+		((struct spawn_start *)buf)->nfds = 2;
+		((struct spawn_start *)buf)->fd_key = r->fd_key;
+		((struct spawn_start *)buf)->flags = SPAWN_F_LET_GO;
+	}
 	send_message(r, buf, spawn_padded((size_t)n), -1);
 }
 
@@ -389,7 +394,9 @@ take(struct rig *r, struct part *p, const struct spawn_header *h)
 	const void *body = h + 1;
 
 	switch (h->type) {
-	case SPAWN_WELCOME: memcpy(&r->welcome, body, sizeof(r->welcome)); break;
+	case SPAWN_WELCOME:
+		memcpy(&r->welcome, body, sizeof(r->welcome));
+		break;
 	case SPAWN_CHILD: take_child(r, h); break;
 	case SPAWN_LISTED: r->listed = true; break;
 	case SPAWN_ASKED: memcpy(&r->asked, body, sizeof(r->asked)); break;

@@ -33,6 +33,7 @@ struct rig {
 	int	listener;
 	pid_t	otpd;
 	struct part engine, logger;
+	uint64_t fd_key;	/* not 0: orders give this one and the next */
 	/* What was told last. */
 	struct spawn_welcome welcome;
 	struct spawn_child children[RIG_INCS];	/* by inc */

@@ -109,6 +109,7 @@ static void less_strings(void) { order->strings--; }
 static void no_strings(void) { order->strings = 0; }
 static void short_record(void) { order->h.len--; }
 static void header_only(void) { order->h.len = sizeof(order->h); }
+static void many_fds(void) { order->nfds = SPAWN_FDS_MAX + 1; }
 static void bad_out(void) { order->out = SPAWN_DEST_STDOUT; }
 static void bad_err(void) { order->err = SPAWN_DEST_STDOUT + 1; }
 static void file_without(void) { order->err = SPAWN_DEST_FILE; }
@@ -141,6 +142,7 @@ static const struct {
 	{ "no strings",				no_strings },
 	{ "a record that ends early",		short_record },
 	{ "a record without a body",		header_only },
+	{ "more descriptors than allowed",	many_fds },
 	{ "stdout goes where stdout goes",	bad_out },
 	{ "an unknown destination",		bad_err },
 	{ "a file without a name",		file_without },
