@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Buffers of connections.  A connection has one only while there is something
+ * in it; between times a few spares serve them all, so that an idle connection
+ * costs nothing and a busy one does not allocate.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libotp/impl.h"
+
+#define KEEP_MAX	(4U * 1024 * 1024)	/* the largest spare kept */
+#define TRIM_NS		OTPI_NSEC		/* how long a large one is kept */
+
+/* The smallest spare that will do; of large ones the largest. */
+static struct otpi_buf *
+find_spare(struct otp *o, size_t cap)
+{
+	struct otpi_buf *best = NULL;
+	bool large = cap > OTPI_READ + 1;
+
+	for (int i = 0; i < OTPI_SPARES; i++) {
+		struct otpi_buf *s = &o->spares[i];
+
+		if (s->data == NULL || s->cap < cap)
+			continue;
+		if (best == NULL || (large ? s->cap > best->cap :
+		    s->cap < best->cap))
+			best = s;
+	}
+	return best;
+}
+
+/* b is empty and gets at least cap bytes; never less than a read takes. */
+int
+otpi_buf_take(struct otp *o, struct otpi_buf *b, size_t cap)
+{
+	struct otpi_buf *s;
+	uint8_t *data;
+
+	if (cap < OTPI_READ + 1)
+		cap = OTPI_READ + 1;
+	s = find_spare(o, cap);
+	if (s != NULL) {
+		*b = (struct otpi_buf){ .data = s->data, .cap = s->cap };
+		*s = (struct otpi_buf){ 0 };
+		return 0;
+	}
+	data = malloc(cap);
+	if (data == NULL)
+		return -ENOMEM;
+	*b = (struct otpi_buf){ .data = data, .cap = cap };
+	return 0;
+}
+
+void
+otpi_buf_drop(struct otp *o, struct otpi_buf *b)
+{
+	struct otpi_buf *slot = NULL;
+
+	for (int i = 0; i < OTPI_SPARES && slot == NULL; i++)
+		if (o->spares[i].data == NULL)
+			slot = &o->spares[i];
+	if (b->data == NULL || b->cap <= OTPI_READ || b->cap > KEEP_MAX ||
+	    slot == NULL) {
+		free(b->data);
+	} else {
+		*slot = *b;
+		if (b->cap > OTPI_READ + 1)
+			o->trim_at = otpi_now() + TRIM_NS;
+	}
+	*b = (struct otpi_buf){ 0 };
+}
+
+void
+otpi_buf_free_spares(struct otp *o, size_t above)
+{
+	for (int i = 0; i < OTPI_SPARES; i++) {
+		if (o->spares[i].cap <= above)
+			continue;
+		free(o->spares[i].data);
+		o->spares[i] = (struct otpi_buf){ 0 };
+	}
+	o->trim_at = 0;
+}
+
+int
+otpi_buf_room(struct otp *o, struct otpi_buf *b, size_t more)
+{
+	size_t len = b->end - b->pos, cap;
+	struct otpi_buf old = *b;
+	int rc;
+
+	if (b->data != NULL && b->cap - b->end >= more)
+		return 0;
+	if (b->data != NULL && b->cap - len >= more && b->pos >= len) {
+		memmove(b->data, b->data + b->pos, len);
+		b->pos = 0;
+		b->end = len;
+		return 0;
+	}
+	if (more > SIZE_MAX / 4 || len > SIZE_MAX / 4)
+		return -ENOMEM;
+	cap = len + more;
+	if (b->data != NULL && b->cap > OTPI_READ && cap < 2 * b->cap)
+		cap = 2 * b->cap;
+	rc = otpi_buf_take(o, b, cap);
+	if (rc < 0)
+		return rc;
+	if (len > 0)
+		memcpy(b->data, old.data + old.pos, len);
+	b->end = len;
+	otpi_buf_drop(o, &old);
+	return 0;
+}

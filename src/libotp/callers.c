@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Those who call this server.  They are strangers: a caller that breaks the
+ * protocol, is too slow, or does not read loses its own connection and costs
+ * the others nothing; what waits for one is bounded.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "libotp/serve.h"
+
+#define ACCEPT_BATCH	64
+#define ACCEPT_PAUSE_NS	(100 * OTPI_MSEC)
+#define HELLO_NS	(5 * OTPI_NSEC)
+#define FRAME_NS	(30 * OTPI_NSEC)
+#define QUEUE_MAX	(64U * 1024 * 1024)	/* then it is let go */
+#define NO_SLOT		UINT32_MAX
+
+/* --- slots --- */
+
+static int
+more_slots(struct otpi_server *s)
+{
+	uint32_t n = s->nslots == 0 ? 8 : s->nslots * 2;
+	struct otpi_slot *more = realloc(s->slots, n * sizeof(*more));
+
+	if (more == NULL)
+		return -ENOMEM;
+	for (uint32_t i = s->nslots; i < n; i++)
+		more[i] = (struct otpi_slot){
+		    .next_free = i + 1 < n ? i + 1 : NO_SLOT };
+	s->free_slot = s->nslots;
+	s->slots = more;
+	s->nslots = n;
+	return 0;
+}
+
+struct otpi_conn *
+otpi_caller(const struct otpi_server *s, uint64_t id)
+{
+	uint32_t slot = (uint32_t)id;
+
+	if (slot >= s->nslots || s->slots[slot].generation != id >> 32)
+		return NULL;
+	return s->slots[slot].conn;
+}
+
+static struct otpi_conn *
+caller_new(struct otp *o, int fd, uid_t uid)
+{
+	struct otpi_server *s = o->srv;
+	struct otpi_conn *c;
+	uint32_t slot;
+
+	if ((s->nslots == 0 || s->free_slot == NO_SLOT) && more_slots(s) < 0)
+		return NULL;
+	c = calloc(1, sizeof(*c));
+	if (c == NULL)
+		return NULL;
+	slot = s->free_slot;
+	s->free_slot = s->slots[slot].next_free;
+	s->slots[slot].conn = c;
+	c->kind = OTPI_CALLER;
+	c->fd = fd;
+	c->uid = uid;
+	c->id = (uint64_t)++s->slots[slot].generation << 32 | slot;
+	s->ncallers++;
+	return c;
+}
+
+/* --- those whose HELLO or frame must come in time, the oldest first --- */
+
+static void
+unwatch(struct otpi_server *s, struct otpi_conn *c)
+{
+	struct otpi_conn **list = s->watch[c->greeted];
+
+	if (c->due == 0)
+		return;
+	if (c->watch_prev != NULL)
+		c->watch_prev->watch_next = c->watch_next;
+	else
+		list[0] = c->watch_next;
+	if (c->watch_next != NULL)
+		c->watch_next->watch_prev = c->watch_prev;
+	else
+		list[1] = c->watch_prev;
+	c->due = 0;
+}
+
+static void
+watch(struct otpi_server *s, struct otpi_conn *c)
+{
+	struct otpi_conn **list = s->watch[c->greeted];
+
+	if (c->due != 0)
+		return;
+	c->due = otpi_now() + (c->greeted ? FRAME_NS : HELLO_NS);
+	c->watch_prev = list[1];
+	c->watch_next = NULL;
+	if (list[1] != NULL)
+		list[1]->watch_next = c;
+	else
+		list[0] = c;
+	list[1] = c;
+}
+
+void
+otpi_caller_kill(struct otp *o, struct otpi_conn *c, int error)
+{
+	struct otpi_server *s = o->srv;
+
+	if (c->dead != 0)
+		return;
+	unwatch(s, c);
+	c->dead = error;
+	c->watch_next = s->dead;
+	s->dead = c;
+	if (s->hot == c)
+		s->hot = NULL;
+}
+
+/* Say why, as far as that goes without waiting, and let it go. */
+static void
+turn_away(struct otp *o, struct otpi_conn *c, uint16_t tag, const char *words,
+    int error)
+{
+	o->srv->stats.faulty++;
+	otpi_caller_error(o, c, 0, tag, words);
+	(void)otpi_conn_flush(o, c);
+	otpi_caller_kill(o, c, error);
+}
+
+void
+otpi_expire(struct otp *o, uint64_t now)
+{
+	struct otpi_conn *c;
+
+	for (int i = 0; i < 2; i++)
+		while ((c = o->srv->watch[i][0]) != NULL && c->due <= now)
+			turn_away(o, c, FRAME_E_TIMEOUT, i == 0 ?
+			    "no HELLO came in time" :
+			    "the rest of a frame did not come in time",
+			    -ETIMEDOUT);
+}
+
+void
+otpi_reap(struct otp *o)
+{
+	struct otpi_server *s = o->srv;
+	struct otpi_conn *c;
+	uint32_t slot;
+
+	while ((c = s->dead) != NULL) {
+		s->dead = c->watch_next;
+		slot = (uint32_t)c->id;
+		s->slots[slot].conn = NULL;
+		s->slots[slot].next_free = s->free_slot;
+		s->free_slot = slot;
+		s->ncallers--;
+		if (s->tracer == c->id)
+			s->tracer = 0;
+		otpi_conn_clear(o, c);
+		free(c);
+	}
+}
+
+void
+otpi_callers_free(struct otp *o)
+{
+	struct otpi_server *s = o->srv;
+
+	for (uint32_t i = 0; i < s->nslots; i++)
+		if (s->slots[i].conn != NULL)
+			otpi_caller_kill(o, s->slots[i].conn, -ENOTCONN);
+	otpi_reap(o);
+	free(s->slots);
+	s->slots = NULL;
+	s->nslots = 0;
+}
+
+/* --- what goes to them --- */
+
+int
+otpi_caller_flush(struct otp *o, struct otpi_conn *c)
+{
+	int rc = c->mute ? 0 : otpi_conn_flush(o, c);
+
+	if (rc < 0) {
+		/* It does not read any more, but what it has said stands. */
+		c->mute = true;
+		rc = 0;
+	}
+	if (c->mute)
+		otpi_buf_drop(o, &c->out);
+	if (otpi_conn_queued(c) > QUEUE_MAX)
+		otpi_caller_kill(o, c, -ENOBUFS);
+	if (rc == 0)
+		otpi_undirty(o, c);
+	return rc;
+}
+
+void
+otpi_caller_error(struct otp *o, struct otpi_conn *c, uint64_t ref,
+    uint16_t tag, const char *words)
+{
+	struct frame_header h = { .type = FRAME_ERROR, .tag = tag, .ref = ref,
+	    .length = (uint32_t)strlen(words) };
+
+	if (!c->mute)
+		(void)otpi_conn_put(o, c, &h, words);
+}
+
+int
+otpi_answer(struct otp *o, uint64_t peer, uint8_t type, uint64_t ref,
+    const void *data, size_t len)
+{
+	struct otpi_conn *c = peer == 0 ? &o->srv->link :
+	    otpi_caller(o->srv, peer);
+	struct frame_header h = { .type = type, .ref = ref };
+	const char *at = data;
+	int rc;
+
+	if (c == NULL || c->dead != 0 || c->mute || c->fd < 0)
+		return 0;
+	do {
+		h.length = len > c->max_payload ? c->max_payload :
+		    (uint32_t)len;
+		h.flags = h.length < len ? FRAME_F_MORE : 0;
+		rc = otpi_conn_put(o, c, &h, at);
+		at += h.length;
+		len -= h.length;
+	} while (rc == 0 && len > 0);
+	return rc;
+}
+
+/* --- what comes from them --- */
+
+static int
+hold(struct otp *o, struct otpi_conn *c, const struct frame_header *h,
+    const char *payload)
+{
+	int rc = otpi_mail(o, c->id, false, h, payload);
+
+	if (rc == 0)
+		c->held += FRAME_HEADER_LEN + (size_t)h->length;
+	return rc;
+}
+
+static void
+take_frame(struct otp *o, struct otpi_conn *c, const struct frame_header *h,
+    const char *payload)
+{
+	struct frame_hello hello;
+
+	if (!c->greeted) {
+		unwatch(o->srv, c);
+		if (otpi_conn_take_hello(c, h, payload, &hello) < 0)
+			turn_away(o, c, FRAME_E_PROTOCOL, "no HELLO",
+			    -EPROTO);
+		return;
+	}
+	switch (h->type) {
+	case FRAME_CALL:
+	case FRAME_CAST:
+	case FRAME_INFO:
+		if (!o->srv->suspended && o->srv->mail == NULL)
+			otpi_deliver(o, c->id, h, payload);
+		else if (hold(o, c, h, payload) < 0)
+			turn_away(o, c, FRAME_E_TOO_LARGE, "no memory",
+			    -ENOMEM);
+		return;
+	case FRAME_SYSTEM:
+		otpi_system(o, c->id, h, payload);
+		return;
+	default:
+		turn_away(o, c, FRAME_E_PROTOCOL, "not for a server", -EPROTO);
+	}
+}
+
+/* Too much waits for it, or of it: read no further until less does. */
+static bool
+must_pause(struct otp *o, struct otpi_conn *c)
+{
+	if (otpi_conn_queued(c) > OTPI_QUEUE_PAUSE)
+		(void)otpi_caller_flush(o, c);
+	c->paused = otpi_conn_queued(c) > OTPI_QUEUE_PAUSE ||
+	    c->held > OTPI_HELD_MAX;
+	return c->paused;
+}
+
+void
+otpi_caller_pump(struct otp *o, struct otpi_conn *c)
+{
+	struct frame_header h;
+	char *payload;
+	int rc = 0;
+
+	while (c->dead == 0 && !o->srv->ended && c->in.data != NULL &&
+	    !must_pause(o, c) &&
+	    (rc = otpi_conn_next(o, c, &h, &payload)) > 0)
+		take_frame(o, c, &h, payload);
+	if (rc == -EMSGSIZE)
+		turn_away(o, c, FRAME_E_TOO_LARGE, "the frame is too large",
+		    rc);
+	else if (rc < 0)
+		turn_away(o, c, FRAME_E_PROTOCOL, "not a frame", rc);
+	if (c->dead == 0 && !c->paused) {
+		otpi_conn_rest(o, c);
+		if (c->greeted && c->in.data == NULL)
+			unwatch(o->srv, c);
+		else
+			watch(o->srv, c);
+	}
+	if (c->dead == 0) {
+		(void)otpi_caller_flush(o, c);
+		otpi_watch(o, c);
+	}
+}
+
+void
+otpi_caller_received(struct otp *o, struct otpi_conn *c, int rc)
+{
+	if (rc < 0)
+		otpi_caller_kill(o, c, rc);
+	else if (rc > 0)
+		otpi_caller_pump(o, c);
+}
+
+void
+otpi_caller_event(struct otp *o, struct otpi_conn *c, uint32_t events)
+{
+	if (c->dead != 0)
+		return;
+	if (events & EPOLLOUT)
+		(void)otpi_caller_flush(o, c);
+	if (c->dead == 0 && c->paused)
+		otpi_caller_pump(o, c);		/* what had been read */
+	if (c->dead == 0 && !c->paused &&
+	    (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+		otpi_caller_received(o, c, otpi_conn_recv(o, c));
+	else if (c->dead == 0 && c->paused && (events & EPOLLHUP))
+		otpi_caller_kill(o, c, -ENOTCONN);
+	if (c->dead == 0)
+		otpi_watch(o, c);
+}
+
+/* Resumed: those that were held back may be read again. */
+void
+otpi_unpause(struct otp *o)
+{
+	struct otpi_server *s = o->srv;
+
+	for (uint32_t i = 0; i < s->nslots; i++)
+		if (s->slots[i].conn != NULL && s->slots[i].conn->paused &&
+		    s->slots[i].conn->dead == 0)
+			otpi_caller_pump(o, s->slots[i].conn);
+}
+
+/* --- how they come --- */
+
+static void
+welcome(struct otp *o, int fd)
+{
+	struct otpi_server *s = o->srv;
+	struct frame_hello hello = { .pid = getpid(),
+	    .generation = s->generation };
+	struct otpi_conn *c;
+	uid_t uid;
+	bool allowed = otpi_allowed(s, fd, &uid);
+
+	c = caller_new(o, fd, uid);
+	if (c == NULL) {
+		(void)close(fd);
+		return;
+	}
+	/* Said before anything is read: who sees none was not served. */
+	if (otpi_conn_hello(o, c, &hello, s->name == NULL ? "" : s->name,
+	    s->path) < 0 || otpi_conn_flush(o, c) < 0) {
+		otpi_caller_kill(o, c, -ENOTCONN);
+	} else if (!allowed) {
+		s->stats.refused++;
+		if (otpi_now() - s->told_refused > 60 * OTPI_NSEC) {
+			s->told_refused = otpi_now();
+			(void)otpi_link_cast(o,
+			    "{\"op\":\"refused\",\"uid\":%u}", uid);
+		}
+		turn_away(o, c, FRAME_E_REFUSED, "not for this user", -EACCES);
+	} else if (s->ncallers > s->max_callers) {
+		turn_away(o, c, FRAME_E_REFUSED, "too many callers", -EACCES);
+	} else {
+		watch(s, c);
+		otpi_watch(o, c);
+		otpi_caller_received(o, c, otpi_conn_recv(o, c));
+	}
+}
+
+void
+otpi_accept(struct otp *o)
+{
+	struct otpi_server *s = o->srv;
+	int fd;
+
+	for (int i = 0; i < ACCEPT_BATCH && !s->ended; i++) {
+		fd = accept4(s->listen_fd, NULL, NULL,
+		    SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd >= 0) {
+			welcome(o, fd);
+		} else if (errno != EINTR && errno != ECONNABORTED) {
+			if (errno == EMFILE || errno == ENFILE ||
+			    errno == ENOBUFS || errno == ENOMEM)
+				s->accept_at = otpi_now() + ACCEPT_PAUSE_NS;
+			return;
+		}
+	}
+}
+
+int
+otpi_listen(struct otp *o, const char *path)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	struct otpi_server *s = o->srv;
+	struct stat st;
+	mode_t mask;
+	int fd, rc;
+
+	if (strlen(path) >= sizeof(to.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(to.sun_path, path, strlen(path) + 1);
+	fd = otpi_connect(path, 0, true);
+	if (fd >= 0) {
+		(void)close(fd);
+		return -EADDRINUSE;
+	}
+	if (fd == -OTP_ENOPROC && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+		(void)unlink(path);
+	s->socket = strdup(path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || s->socket == NULL)
+		return fd < 0 ? -errno : -ENOMEM;
+	s->listen_fd = fd;
+	mask = umask(0177);
+	rc = bind(fd, (const struct sockaddr *)&to, sizeof(to)) < 0 ||
+	    listen(fd, SOMAXCONN) < 0 ? -errno : 0;
+	(void)umask(mask);
+	return rc;
+}

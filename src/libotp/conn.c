@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One connection: frames out of what was received, frames gathered for one
+ * send.  Nothing here blocks or closes; memory follows what has arrived, not
+ * what was announced.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "libotp/serve.h"
+
+#define HELLO_MAX	8192		/* payload of a HELLO */
+#define PAYLOAD_MIN	1024U		/* a HELLO that accepts less is refused */
+#define SMALL_REST	4096		/* of a frame: kept in a buffer its size */
+#define WIDE_FRAME	(128U * 1024)	/* wants a larger pipe */
+#define WIDE_SNDBUF	(1024 * 1024)
+
+uint64_t
+otpi_now(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * OTPI_NSEC + (uint64_t)ts.tv_nsec;
+}
+
+static int
+lost(int error)
+{
+	if (error == EAGAIN || error == EWOULDBLOCK)
+		return -EAGAIN;
+	return error == EPIPE || error == ECONNRESET ? -ENOTCONN : -error;
+}
+
+/* A frame's payload is followed by a NUL; here what stood there comes back. */
+static void
+restore(struct otpi_conn *c)
+{
+	if (c->nul)
+		c->in.data[c->in.pos] = (uint8_t)c->under;
+	c->nul = false;
+}
+
+/* Room for the next read: all of the frame at the head, if half has come. */
+static int
+make_room(struct otp *o, struct otpi_conn *c)
+{
+	struct otpi_buf *b = &c->in;
+	size_t have = b->end - b->pos, want = OTPI_READ;
+	struct frame_header h;
+
+	if (have >= FRAME_HEADER_LEN) {
+		memcpy(&h, b->data + b->pos, sizeof(h));
+		if (h.length > OTPI_READ / 2)
+			want = (size_t)h.length + FRAME_HEADER_LEN - have;
+		if (want > have + OTPI_READ)
+			want = have + OTPI_READ;
+		if (want < OTPI_READ / 2)
+			want = OTPI_READ / 2;
+	}
+	if (have == 0)
+		b->pos = b->end = 0;
+	return otpi_buf_room(o, b, want + 1);
+}
+
+/* Read once: 1, 0 when there is nothing now, -ENOTCONN at the end. */
+int
+otpi_conn_recv(struct otp *o, struct otpi_conn *c)
+{
+	struct otpi_buf *b = &c->in;
+	ssize_t n;
+	int rc;
+
+	restore(c);
+	rc = make_room(o, c);
+	if (rc < 0)
+		return rc;
+	do
+		n = recv(c->fd, b->data + b->end, b->cap - b->end - 1,
+		    MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n > 0) {
+		b->end += (size_t)n;
+		return 1;
+	}
+	rc = n == 0 ? -ENOTCONN : lost(errno);
+	return rc == -EAGAIN ? 0 : rc;
+}
+
+int
+otpi_conn_next(struct otp *o, struct otpi_conn *c, struct frame_header *h,
+    char **payload)
+{
+	struct otpi_buf *b = &c->in;
+	uint8_t *at;
+	long n;
+
+	restore(c);
+	at = b->data + b->pos;
+	n = frame_parse(at, b->end - b->pos,
+	    c->greeted ? o->max_payload : HELLO_MAX, h);
+	if (n <= 0)
+		return (int)n;
+	b->pos += (size_t)n;
+	c->under = (char)b->data[b->pos];
+	c->nul = true;
+	b->data[b->pos] = '\0';
+	*payload = (char *)at + FRAME_HEADER_LEN;
+	return 1;
+}
+
+/* No whole frame is left: give the buffer back, keep what little there is. */
+void
+otpi_conn_rest(struct otp *o, struct otpi_conn *c)
+{
+	struct otpi_buf *b = &c->in;
+	size_t have = b->end - b->pos;
+	uint8_t *data;
+
+	restore(c);
+	if (have == 0) {
+		otpi_buf_drop(o, b);
+		return;
+	}
+	if (have > SMALL_REST || b->cap <= OTPI_READ)
+		return;
+	data = malloc(have + 1);
+	if (data == NULL)
+		return;
+	memcpy(data, b->data + b->pos, have);
+	otpi_buf_drop(o, b);
+	*b = (struct otpi_buf){ .data = data, .end = have, .cap = have + 1 };
+}
+
+size_t
+otpi_conn_queued(const struct otpi_conn *c)
+{
+	return c->out.end - c->out.pos;
+}
+
+void
+otpi_dirty(struct otp *o, struct otpi_conn *c)
+{
+	if (c->dirty)
+		return;
+	c->dirty = true;
+	c->next_dirty = o->dirty;
+	o->dirty = c;
+	if (c->next_dirty == NULL && o->srv != NULL)
+		otpi_arm_timerfd(o);
+}
+
+void
+otpi_undirty(struct otp *o, struct otpi_conn *c)
+{
+	struct otpi_conn **at = &o->dirty;
+
+	if (!c->dirty)
+		return;
+	while (*at != c)
+		at = &(*at)->next_dirty;
+	*at = c->next_dirty;
+	c->dirty = false;
+}
+
+/* n bytes have gone: how much of a frame that was begun is still here? */
+static void
+gone(struct otpi_conn *c, size_t n)
+{
+	struct otpi_buf *b = &c->out;
+	size_t at = b->pos + c->cut, end = b->pos + n;
+	struct frame_header h;
+
+	c->sent += n;
+	while (at < end && end < b->end) {
+		memcpy(&h, b->data + at, sizeof(h));
+		at += FRAME_HEADER_LEN + (size_t)h.length;
+	}
+	c->cut = at > end ? at - end : 0;
+	b->pos = end;
+}
+
+void
+otpi_conn_to_frame(struct otpi_conn *c)
+{
+	c->out.pos += c->cut;
+	c->cut = 0;
+}
+
+int
+otpi_conn_flush(struct otp *o, struct otpi_conn *c)
+{
+	struct otpi_buf *b = &c->out;
+	ssize_t n;
+	int rc;
+
+	while (b->pos < b->end) {
+		if (c->fd < 0 || c->dead != 0)
+			return c->dead != 0 ? c->dead : -ENOTCONN;
+		n = send(c->fd, b->data + b->pos, b->end - b->pos,
+		    MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n >= 0) {
+			gone(c, (size_t)n);
+			continue;
+		}
+		if (errno == EINTR)
+			continue;
+		rc = lost(errno);
+		return rc == -EAGAIN ? 1 : rc;
+	}
+	c->cut = 0;
+	otpi_buf_drop(o, b);
+	return 0;
+}
+
+/* Between cores a large frame goes three times faster through a large pipe. */
+static void
+widen(struct otpi_conn *c)
+{
+	int size = WIDE_SNDBUF;
+
+	c->wide = true;
+	(void)setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
+/* All that is queued, the header and the payload in one send; bytes sent of
+ * header and payload. */
+static size_t
+send_through(struct otp *o, struct otpi_conn *c, const uint8_t *header,
+    const void *payload, size_t len)
+{
+	struct iovec iov[2] = {
+		{ (void *)(uintptr_t)header, FRAME_HEADER_LEN },
+		{ (void *)(uintptr_t)payload, len } };
+	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 2 };
+	ssize_t n;
+
+	if (len > WIDE_FRAME && !c->wide)
+		widen(c);
+	if (otpi_conn_queued(c) > 0 && otpi_conn_flush(o, c) != 0)
+		return 0;
+	do
+		n = sendmsg(c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? 0 : (size_t)n;
+}
+
+/*
+ * Queue a frame; a big one goes out at once as far as it will, without being
+ * copied.  0, -ENOMEM, -EMSGSIZE.  An error of the connection shows later.
+ */
+int
+otpi_conn_put(struct otp *o, struct otpi_conn *c, const struct frame_header *h,
+    const void *payload)
+{
+	size_t total = FRAME_HEADER_LEN + (size_t)h->length, done = 0;
+	uint8_t header[FRAME_HEADER_LEN];
+	int rc;
+
+	if (c->greeted && h->length > c->max_payload)
+		return -EMSGSIZE;
+	frame_encode(h, header);
+	if (h->length >= OTPI_BIG && c->fd >= 0 && c->dead == 0)
+		done = send_through(o, c, header, payload, h->length);
+	if (done == total) {
+		c->sent += total;
+		return 0;
+	}
+	rc = otpi_buf_room(o, &c->out, total - done);
+	if (rc < 0) {
+		if (done > 0)
+			c->dead = rc;	/* half a frame cannot be taken back */
+		return rc;
+	}
+	if (done > 0) {
+		c->cut = total - done;
+		c->sent += done;
+	}
+	if (done < FRAME_HEADER_LEN) {
+		memcpy(c->out.data + c->out.end, header + done,
+		    FRAME_HEADER_LEN - done);
+		c->out.end += FRAME_HEADER_LEN - done;
+		done = FRAME_HEADER_LEN;
+	}
+	if (total > done)
+		memcpy(c->out.data + c->out.end, (const char *)payload + done -
+		    FRAME_HEADER_LEN, total - done);
+	c->out.end += total - done;
+	otpi_dirty(o, c);
+	return 0;
+}
+
+int
+otpi_conn_hello(struct otp *o, struct otpi_conn *c,
+    const struct frame_hello *hello, const char *name, const char *path)
+{
+	struct frame_header h = { .type = FRAME_HELLO };
+	struct frame_hello fixed = *hello;
+	char payload[sizeof(fixed) + 1024];
+	size_t len = sizeof(fixed), n;
+
+	fixed.magic = FRAME_MAGIC;
+	fixed.version = FRAME_VERSION;
+	fixed.max_payload = o->max_payload;
+	memcpy(payload, &fixed, sizeof(fixed));
+	for (int i = 0; name != NULL && i < 2; i++) {
+		n = strlen(i == 0 ? name : path) + 1;
+		if (n > sizeof(payload) - len)
+			return -EMSGSIZE;
+		memcpy(payload + len, i == 0 ? name : path, n);
+		len += n;
+	}
+	h.length = (uint32_t)len;
+	return otpi_conn_put(o, c, &h, payload);
+}
+
+/* The first frame of the other side.  -EPROTO when it is none. */
+int
+otpi_conn_take_hello(struct otpi_conn *c, const struct frame_header *h,
+    const char *payload, struct frame_hello *out)
+{
+	struct frame_hello hello;
+
+	if (h->type != FRAME_HELLO || h->length < sizeof(hello))
+		return -EPROTO;
+	memcpy(&hello, payload, sizeof(hello));
+	if (hello.magic != FRAME_MAGIC || hello.version != FRAME_VERSION ||
+	    hello.max_payload < PAYLOAD_MIN)
+		return -EPROTO;
+	c->greeted = true;
+	c->max_payload = hello.max_payload;
+	*out = hello;
+	return 0;
+}
+
+void
+otpi_conn_clear(struct otp *o, struct otpi_conn *c)
+{
+	otpi_undirty(o, c);
+	if (c->fd >= 0)
+		(void)close(c->fd);
+	c->fd = -1;
+	c->events = 0;
+	c->nul = c->greeted = c->wide = false;
+	otpi_buf_drop(o, &c->in);
+	otpi_buf_drop(o, &c->out);
+	c->cut = 0;
+}

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Servers this process speaks to: one connection to each address, kept.  When
+ * one is lost, what had been sent fails with the server's exit reason; what
+ * had not goes to whoever serves there next, as a message sent by name does in
+ * OTP.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "libotp/impl.h"
+#include "libotp/serve.h"
+
+#define DESTS_MAX	256		/* connections kept */
+#define NAME_AGE_NS	(50 * OTPI_MSEC)	/* a name is looked up again */
+
+static void
+dest_free(struct otp *o, struct otpi_dest *d)
+{
+	struct otpi_dest **at = &o->dests;
+
+	while (*at != d)
+		at = &(*at)->next;
+	*at = d->next;
+	if (o->last == d)
+		o->last = NULL;
+	o->ndests--;
+	otpi_conn_clear(o, &d->conn);
+	free(d->address);
+	free(d->place);
+	free(d->path);
+	free(d->down);
+	free(d);
+}
+
+void
+otpi_dest_free_all(struct otp *o)
+{
+	while (o->dests != NULL)
+		dest_free(o, o->dests);
+}
+
+static bool
+dest_idle(const struct otpi_dest *d)
+{
+	return d->nrequests == 0 && d->nmonitors == 0 &&
+	    otpi_conn_queued(&d->conn) == 0;
+}
+
+/* Forget the one not used for longest: the list is in order of use. */
+static void
+make_place(struct otp *o)
+{
+	struct otpi_dest *d, *oldest = NULL;
+
+	for (d = o->dests; d != NULL; d = d->next)
+		if (dest_idle(d))
+			oldest = d;
+	if (oldest != NULL)
+		dest_free(o, oldest);
+}
+
+/* What a name is a link to; "" when it is none. */
+static void
+read_place(const char *socket_path, char *out, size_t size)
+{
+	ssize_t n = readlink(socket_path, out, size - 1);
+
+	out[n < 0 ? 0 : n] = '\0';
+}
+
+/* Does the name still lead to where it did? */
+static bool
+still_there(struct otp *o, struct otpi_dest *d)
+{
+	char path[PATH_MAX], place[PATH_MAX];
+
+	if (!d->named || o->clock - d->checked < NAME_AGE_NS)
+		return true;
+	o->clock = otpi_now();
+	d->checked = o->clock;
+	if (otpi_resolve(o, d->address, path, sizeof(path)) < 0)
+		return true;
+	read_place(path, place, sizeof(place));
+	return strcmp(place, d->place) == 0;
+}
+
+static int
+dest_new(struct otp *o, const char *address, const char *path,
+    struct otpi_dest **out)
+{
+	char place[PATH_MAX];
+	struct otpi_dest *d;
+
+	read_place(path, place, sizeof(place));
+	if (o->ndests >= DESTS_MAX)
+		make_place(o);
+	d = calloc(1, sizeof(*d));
+	if (d == NULL)
+		return -ENOMEM;
+	d->conn.kind = OTPI_DEST;
+	d->conn.fd = -1;
+	d->named = strchr(address, '/') == NULL;
+	d->checked = o->clock = otpi_now();
+	d->next = o->dests;
+	o->dests = d;
+	o->ndests++;
+	d->address = strdup(address);
+	d->place = strdup(place);
+	if (d->address == NULL || d->place == NULL) {
+		dest_free(o, d);
+		return -ENOMEM;
+	}
+	*out = d;
+	return 0;
+}
+
+/* The list is in order of use, the latest first. */
+static struct otpi_dest *
+find(struct otp *o, const char *address)
+{
+	struct otpi_dest **at, *d;
+
+	if (o->last != NULL && strcmp(o->last->address, address) == 0)
+		return o->last;
+	for (at = &o->dests; (d = *at) != NULL; at = &d->next)
+		if (!d->moved && strcmp(d->address, address) == 0)
+			break;
+	if (d == NULL)
+		return NULL;
+	*at = d->next;
+	d->next = o->dests;
+	o->dests = d;
+	o->last = d;
+	return d;
+}
+
+int
+otpi_dest_get(struct otp *o, const char *address, uint64_t deadline, bool lazy,
+    struct otpi_dest **out)
+{
+	char path[PATH_MAX];
+	struct otpi_dest *d = find(o, address);
+	int rc;
+
+	if (d != NULL && !still_there(o, d)) {
+		d->moved = true;
+		o->last = NULL;
+		if (dest_idle(d))
+			dest_free(o, d);
+		d = NULL;
+	}
+	if (d == NULL) {
+		rc = otpi_resolve(o, address, path, sizeof(path));
+		if (rc < 0)
+			return -OTP_ENOPROC;
+		if (otpi_is_self(o, path))
+			return 1;
+		rc = dest_new(o, address, path, &d);
+		if (rc < 0)
+			return rc;
+	}
+	if (d->conn.fd < 0) {
+		rc = otpi_dest_connect(o, d, deadline, lazy);
+		if (rc < 0 && !(lazy && rc == -EAGAIN)) {
+			if (dest_idle(d))
+				dest_free(o, d);
+			return rc;
+		}
+	}
+	o->last = d;
+	*out = d;
+	return 0;
+}
+
+/* Requests not yet sent move with the stream they stand in. */
+static void
+shift(struct otp *o, struct otpi_dest *d, uint64_t less, uint64_t more)
+{
+	struct otpi_request *r;
+
+	for (uint32_t i = 0; d->nrequests > 0 && i < o->nrequests; i++) {
+		r = &o->requests[i];
+		if (r->progress == OTPI_WAITING && r->conn == &d->conn)
+			r->at = r->at - less + more;
+	}
+}
+
+/* HELLO goes first, then whatever has been waiting for a connection. */
+int
+otpi_dest_connect(struct otp *o, struct otpi_dest *d, uint64_t deadline,
+    bool lazy)
+{
+	static const struct frame_hello hello = { .pid = 0 };
+	struct otpi_buf old = d->conn.out;
+	char path[PATH_MAX];
+	int fd, rc;
+
+	rc = otpi_resolve(o, d->address, path, sizeof(path));
+	if (rc < 0)
+		return -OTP_ENOPROC;
+	fd = otpi_connect(path, deadline, lazy);
+	if (fd < 0)
+		return fd;
+	d->conn.fd = fd;
+	d->conn.dead = 0;
+	d->conn.sent = 0;
+	d->conn.out = (struct otpi_buf){ 0 };
+	rc = otpi_conn_hello(o, &d->conn, &hello, NULL, NULL);
+	if (rc == 0)
+		rc = otpi_buf_room(o, &d->conn.out, old.end - old.pos);
+	if (rc < 0) {
+		otpi_buf_drop(o, &old);
+		otpi_conn_clear(o, &d->conn);
+		return rc;
+	}
+	if (old.end > old.pos)
+		memcpy(d->conn.out.data + d->conn.out.end, old.data + old.pos,
+		    old.end - old.pos);
+	shift(o, d, 0, otpi_conn_queued(&d->conn));
+	d->conn.out.end += old.end - old.pos;
+	otpi_buf_drop(o, &old);
+	otpi_watch(o, &d->conn);
+	return 0;
+}
+
+int
+otpi_dest_flush(struct otp *o, struct otpi_dest *d)
+{
+	int rc = 0;
+
+	if (otpi_conn_queued(&d->conn) == 0)
+		return 0;
+	if (d->conn.fd < 0)
+		rc = otpi_dest_connect(o, d, 0, true);
+	if (rc == 0)
+		rc = otpi_conn_flush(o, &d->conn);
+	if (rc == -EAGAIN)
+		return 1;
+	if (rc < 0)
+		otpi_dest_lost(o, d, rc);
+	else if (rc == 1)
+		otpi_watch(o, &d->conn);
+	return rc;
+}
+
+static void
+take_hello(struct otp *o, struct otpi_dest *d, const struct frame_header *h,
+    const char *payload)
+{
+	struct frame_hello hello;
+	const char *end = payload + h->length, *name, *path;
+	int rc;
+
+	rc = otpi_conn_take_hello(&d->conn, h, payload, &hello);
+	if (rc < 0) {
+		d->conn.dead = rc;
+		return;
+	}
+	free(d->path);
+	free(d->down);
+	d->path = d->down = NULL;
+	d->pid = hello.pid;
+	d->generation = hello.generation;
+	d->refused = 0;
+	name = payload + sizeof(hello);
+	path = name < end ? memchr(name, '\0', (size_t)(end - name)) : NULL;
+	if (path != NULL && path + 1 < end)
+		d->path = strndup(path + 1, (size_t)(end - path - 1));
+	(void)o;
+}
+
+static void
+take_frame(struct otp *o, struct otpi_dest *d, const struct frame_header *h,
+    const char *payload)
+{
+	char reason[OTP_REASON_MAX];
+
+	if (!d->conn.greeted) {
+		take_hello(o, d, h, payload);
+	} else if (h->type == FRAME_ERROR && h->ref == 0) {
+		d->refused = h->tag == FRAME_E_REFUSED ? -OTP_EREFUSED :
+		    -OTP_EREMOTE;
+		free(d->down);
+		d->down = strndup(payload, h->length);
+	} else if (h->type == FRAME_REPLY || h->type == FRAME_ERROR) {
+		otpi_request_reply(o, &d->conn, h, payload);
+	} else if (h->type == FRAME_DOWN && otpi_json_get(payload, h->length,
+	    "reason", reason, sizeof(reason)) == 0) {
+		free(d->down);
+		d->down = strdup(reason);
+	} else if (h->type == FRAME_HELLO) {
+		d->conn.dead = -EPROTO;
+	}
+}
+
+void
+otpi_dest_pump(struct otp *o, struct otpi_dest *d)
+{
+	struct frame_header h;
+	char *payload;
+	int rc;
+
+	while (d->conn.dead == 0 && d->conn.in.data != NULL &&
+	    (rc = otpi_conn_next(o, &d->conn, &h, &payload)) != 0) {
+		if (rc < 0)
+			d->conn.dead = rc;
+		else
+			take_frame(o, d, &h, payload);
+	}
+	otpi_conn_rest(o, &d->conn);
+}
+
+/* What it had sent before its end still counts. */
+static void
+drain(struct otp *o, struct otpi_dest *d)
+{
+	d->conn.dead = 0;
+	while (d->conn.dead == 0 && otpi_conn_recv(o, &d->conn) == 1)
+		otpi_dest_pump(o, d);
+}
+
+/* What it was sent fails; how it ended is asked only when somebody waits. */
+static void
+fail_sent(struct otp *o, struct otpi_dest *d, bool all)
+{
+	char reason[OTP_REASON_MAX] = "";
+	int error = d->refused != 0 ? d->refused :
+	    d->conn.greeted ? -OTP_EDOWN : -OTP_ENOPROC;
+	struct otpi_request *r;
+
+	for (uint32_t i = 0; i < o->nrequests; i++) {
+		r = &o->requests[i];
+		if (r->progress != OTPI_WAITING || r->conn != &d->conn ||
+		    (!all && r->at >= d->conn.sent))
+			continue;
+		if (reason[0] == '\0' && error == -OTP_ENOPROC)
+			(void)snprintf(reason, sizeof(reason), "noproc");
+		if (reason[0] == '\0')
+			otpi_why_down(o, d, reason);
+		r = &o->requests[i];	/* asking may have moved them */
+		otpi_request_fail(o, r, error, reason);
+	}
+}
+
+void
+otpi_dest_lost(struct otp *o, struct otpi_dest *d, int error)
+{
+	struct otpi_buf out;
+	uint64_t from;
+	int rc;
+
+	otpi_undirty(o, &d->conn);
+	if (d->conn.fd >= 0 && error != -EPROTO && error != -EMSGSIZE)
+		drain(o, d);
+	fail_sent(o, d, false);
+	otpi_lost_monitors(o, d);
+	from = d->conn.sent + d->conn.cut;
+	otpi_conn_to_frame(&d->conn);
+	out = d->conn.out;
+	d->conn.out = (struct otpi_buf){ 0 };
+	otpi_conn_clear(o, &d->conn);
+	d->conn.out = out;
+	d->conn.sent = 0;
+	shift(o, d, from, 0);
+	if (otpi_conn_queued(&d->conn) == 0) {
+		otpi_buf_drop(o, &d->conn.out);
+		return;
+	}
+	rc = d->refused != 0 ? d->refused : error == -OTP_ENOPROC ? error :
+	    otpi_dest_connect(o, d, 0, true);
+	if (rc == 0)
+		rc = otpi_conn_flush(o, &d->conn);
+	if (rc >= 0)
+		return;
+	if (rc == -EAGAIN) {
+		otpi_dirty(o, &d->conn);
+		return;
+	}
+	fail_sent(o, d, true);
+	otpi_conn_clear(o, &d->conn);
+}

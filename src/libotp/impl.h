@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the files of the public library share.  Nothing here is installed; the
+ * names begin with otpi_ so that a program linked statically does not meet
+ * them.  See otp.h for what is promised.
+ */
+#ifndef OTPD_LIBOTP_IMPL_H
+#define OTPD_LIBOTP_IMPL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "libotp/otp.h"
+#include "wire/frame.h"
+
+#define OTPI_READ	(64U * 1024)	/* bytes asked of one recv */
+#define OTPI_CORK	(32U * 1024)	/* casts gathered before a send */
+#define OTPI_BIG	(16U * 1024)	/* payloads sent without a copy */
+#define OTPI_SPARES	4
+#define OTPI_NSEC	1000000000ULL
+#define OTPI_MSEC	1000000ULL
+
+struct otpi_buf {
+	uint8_t		*data;		/* NULL while empty */
+	size_t		 pos, end, cap;	/* what counts is data[pos..end) */
+};
+
+enum otpi_kind { OTPI_CALLER, OTPI_DEST, OTPI_LINK, OTPI_LISTEN, OTPI_TIMERFD };
+
+/*
+ * One connection, either way.  A connection that has failed is only marked
+ * (dead); whoever owns it takes it away when nothing refers to it any more.
+ */
+struct otpi_conn {
+	enum otpi_kind	 kind;		/* first: what epoll points at */
+	int		 fd;		/* -1: not connected */
+	int		 dead;		/* 0 or why, a negative errno */
+	bool		 greeted, dirty, wide;
+	bool		 paused;	/* not read: too much waits for it */
+	bool		 mute;		/* it reads no more; what it said counts */
+	uint32_t	 events;	/* asked of epoll; 0: not in it */
+	uint32_t	 max_payload;	/* the other side accepts */
+	struct otpi_buf	 in, out;
+	uint64_t	 sent;		/* bytes of out gone, ever */
+	size_t		 cut;		/* of out: the rest of a frame begun */
+	char		 under;		/* the byte a NUL stands on */
+	bool		 nul;
+	struct otpi_conn *next_dirty;
+	/* of callers */
+	uint64_t	 id;		/* slot and generation; 0 never */
+	uint64_t	 due;		/* of a HELLO or frame; 0: none awaited */
+	struct otpi_conn *watch_prev, *watch_next;
+	size_t		 held;		/* bytes of its frames in the mailbox */
+	uid_t		 uid;
+};
+
+struct otpi_dest {			/* a server this process speaks to */
+	struct otpi_conn conn;		/* first */
+	struct otpi_dest *next;
+	char		*address;
+	bool		 named;		/* the address is a name, which may move */
+	int		 refused;	/* 0 or the error it turned us away with */
+	bool		 moved;		/* its name leads elsewhere now */
+	uint64_t	 checked;	/* when the name was looked up, ns */
+	char		*place;		/* the socket it led to then */
+	char		*path;		/* of its HELLO, "" */
+	char		*down;		/* its last words: the reason, or NULL */
+	uint64_t	 generation;
+	int32_t		 pid;
+	uint32_t	 nrequests;	/* waiting for it */
+	uint32_t	 nmonitors;
+};
+
+enum otpi_progress { OTPI_FREE, OTPI_WAITING, OTPI_DONE };
+
+struct otpi_request {
+	enum otpi_progress progress;
+	bool		 sync;		/* somebody waits: no message of it */
+	uint64_t	 ref;
+	struct otpi_conn *conn;
+	uint64_t	 at;		/* where in the stream it begins */
+	int		 error;
+	char		*data;		/* the reply, or the reason */
+	size_t		 len;
+	uint32_t	 next_free;
+};
+
+struct otpi_pace {		/* whether to poll before blocking: pace.c */
+	uint64_t	 off_until, off_ns, tolerate_until, last_long;
+	uint64_t	 poll_mean, block_mean;
+	uint64_t	 last_wait, last_end;
+	uint32_t	 misses, skipped, nblock;
+	bool		 off;
+};
+
+struct otpi_mail {		/* a message of the mailbox */
+	struct otpi_mail *next;
+	uint64_t	 peer;		/* 0: the link, or this process itself */
+	bool		 self;
+	struct frame_header h;
+	char		 data[];	/* and a NUL */
+};
+
+struct otpi_timer;
+struct otpi_server;
+
+struct otp {
+	struct otpi_server *srv;	/* NULL: only calls */
+	char		*runtime_dir;
+	int		 timeout_ms;
+	unsigned int	 flags;
+	uint32_t	 max_payload;
+	size_t		 max_queued;
+	enum otp_when_full when_full;
+	struct otpi_buf	 spares[OTPI_SPARES];
+	uint64_t	 trim_at;	/* large spares go then; 0: none */
+	uint64_t	 clock;		/* a time not long ago, ns */
+	struct otpi_conn *dirty;	/* have something to send */
+	struct otpi_dest *dests, *last;
+	uint32_t	 ndests;
+	struct otpi_request *requests;
+	uint32_t	 nrequests, free_request;
+	uint64_t	 next_ref;
+	struct otpi_pace call_pace;
+	char		 reason[OTP_REASON_MAX];
+};
+
+/* buf.c */
+int	otpi_buf_take(struct otp *o, struct otpi_buf *b, size_t cap);
+void	otpi_buf_drop(struct otp *o, struct otpi_buf *b);
+void	otpi_buf_free_spares(struct otp *o, size_t above);
+/* Room for more bytes at the end; moves what is there. */
+int	otpi_buf_room(struct otp *o, struct otpi_buf *b, size_t more);
+
+/* conn.c */
+uint64_t otpi_now(void);			/* ns */
+int	otpi_conn_recv(struct otp *o, struct otpi_conn *c);
+/* The next whole frame: 1, 0, -EPROTO, -EMSGSIZE.  In place. */
+int	otpi_conn_next(struct otp *o, struct otpi_conn *c,
+	    struct frame_header *h, char **payload);
+void	otpi_conn_rest(struct otp *o, struct otpi_conn *c);
+int	otpi_conn_put(struct otp *o, struct otpi_conn *c,
+	    const struct frame_header *h, const void *payload);
+int	otpi_conn_hello(struct otp *o, struct otpi_conn *c,
+	    const struct frame_hello *hello, const char *name,
+	    const char *path);
+int	otpi_conn_take_hello(struct otpi_conn *c, const struct frame_header *h,
+	    const char *payload, struct frame_hello *out);
+int	otpi_conn_flush(struct otp *o, struct otpi_conn *c);	/* 1, 0, -errno */
+/* Skip the frame that was cut in two: the stream it began in has ended. */
+void	otpi_conn_to_frame(struct otpi_conn *c);
+void	otpi_conn_clear(struct otp *o, struct otpi_conn *c);	/* and close */
+size_t	otpi_conn_queued(const struct otpi_conn *c);
+void	otpi_dirty(struct otp *o, struct otpi_conn *c);
+void	otpi_undirty(struct otp *o, struct otpi_conn *c);
+
+/* pace.c */
+uint64_t otpi_pace_window(struct otpi_pace *p, uint64_t now, bool idle);
+/* One yield; false: it took too long, stop polling. */
+bool	otpi_pace_yield(struct otpi_pace *p, uint64_t *now);
+/* The wait is over: polled (and found by it), or blocked. */
+void	otpi_pace_end(struct otpi_pace *p, uint64_t began, uint64_t now,
+	    bool polled, bool hit);
+
+/* dest.c */
+/* The connection to an address: 0, 1: it is this process itself, negative.
+ * lazy: nothing may wait; it may come unconnected. */
+int	otpi_dest_get(struct otp *o, const char *address, uint64_t deadline,
+	    bool lazy, struct otpi_dest **out);
+int	otpi_dest_connect(struct otp *o, struct otpi_dest *d,
+	    uint64_t deadline, bool lazy);
+/* Send what is queued, connecting first if need be.  1: some is left. */
+int	otpi_dest_flush(struct otp *o, struct otpi_dest *d);
+/* Its frames, as far as they are here: replies go to their requests. */
+void	otpi_dest_pump(struct otp *o, struct otpi_dest *d);
+void	otpi_dest_lost(struct otp *o, struct otpi_dest *d, int error);
+void	otpi_dest_free_all(struct otp *o);
+int	otpi_resolve(const struct otp *o, const char *address, char *out,
+	    size_t size);
+int	otpi_connect(const char *path, uint64_t deadline, bool lazy);
+
+/* request.c */
+int	otpi_request_new(struct otp *o, struct otpi_conn *c, uint8_t type,
+	    uint16_t tag, const void *payload, size_t len, uint64_t deadline,
+	    bool sync, uint64_t *out_ref);
+struct otpi_request *otpi_request_find(struct otp *o, uint64_t ref);
+void	otpi_request_free(struct otp *o, struct otpi_request *r);
+void	otpi_request_reply(struct otp *o, struct otpi_conn *c,
+	    const struct frame_header *h, const char *payload);
+void	otpi_request_fail(struct otp *o, struct otpi_request *r, int error,
+	    const char *reason);
+int	otpi_request_wait(struct otp *o, uint64_t ref, uint64_t deadline);
+int	otpi_request_take(struct otp *o, struct otpi_request *r, char **reply,
+	    size_t *len);
+uint64_t otpi_deadline(const struct otp *o, int timeout_ms);
+int	otpi_fail(struct otp *o, int error, const char *reason);
+/* The exit reason of a server that is gone, as far as it can be known. */
+void	otpi_why_down(struct otp *o, struct otpi_dest *d,
+	    char out[OTP_REASON_MAX]);
+
+/* wait.c */
+/* Send everything and wait until something has been received on c: 1; 0: it
+ * may be written to; -ETIMEDOUT, or why it ended. */
+int	otpi_await(struct otp *o, struct otpi_conn *c, uint64_t deadline);
+int	otpi_await_way(struct otp *o, struct otpi_conn *c, uint64_t deadline);
+/* Handle what has been received on c, or that it ended (error < 0). */
+void	otpi_pump(struct otp *o, struct otpi_conn *c, int error);
+
+/* process.c */
+int	otpi_new(const struct otp_options *options, struct otp **out);
+/* A server watches its connections; a mere caller does not. */
+void	otpi_watch(struct otp *o, struct otpi_conn *c);
+bool	otpi_is_self(const struct otp *o, const char *socket_path);
+/* Send what goes without waiting.  1: some is left, 0: none. */
+int	otpi_flush_all(struct otp *o);
+
+/* json.c: flat objects, as the engine says them */
+/* The value of a field of the outermost object: a string unescaped, anything
+ * else as it stands.  0, -ENOENT, -ENAMETOOLONG, -EINVAL. */
+int	otpi_json_get(const char *text, size_t len, const char *field,
+	    char *out, size_t size);
+int	otpi_json_string(struct otp_out *out, const char *text);	/* quoted */
+/* text as a JSON value: as it stands when it looks like one, else quoted. */
+int	otpi_json_value(struct otp_out *out, const char *text, size_t len);
+
+struct otp_out {
+	char		*text;		/* NUL-ended; NULL: nothing yet */
+	size_t		 len, cap;
+};
+void	otpi_out_free(struct otp_out *out);
+
+#endif /* OTPD_LIBOTP_IMPL_H */

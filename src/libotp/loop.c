@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The server's loop: wait, handle everything that came, send what was said.
+ * Level-triggered, one read an event, so that nobody starves; with one caller
+ * that keeps talking its socket is read without asking epoll first.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "libotp/serve.h"
+
+#define EVENTS		64
+#define IDLE_NS		(500 * 1000U)	/* after such a wait nobody is awake */
+#define HOT_CREDIT	16		/* reads between two looks at epoll */
+#define RETRY_NS	(10 * OTPI_MSEC)	/* a full backlog */
+
+/* The events wanted of a connection; only a server has an epoll. */
+void
+otpi_watch(struct otp *o, struct otpi_conn *c)
+{
+	struct epoll_event ev = { .data.ptr = c };
+	uint32_t want = EPOLLIN;
+	int op;
+
+	if (o->srv == NULL || o->srv->epfd < 0 || c->fd < 0)
+		return;
+	if (c->paused)
+		want = 0;
+	if (otpi_conn_queued(c) > 0 && !c->mute)
+		want |= EPOLLOUT;
+	if (want == 0)
+		want = EPOLLET;		/* nothing; but known to be there */
+	if (want == c->events)
+		return;
+	op = c->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
+	ev.events = want;
+	if (epoll_ctl(o->srv->epfd, op, c->fd, &ev) == 0)
+		c->events = want;
+}
+
+int
+otpi_flush_all(struct otp *o)
+{
+	struct otpi_conn *c, *list = o->dirty, *next;
+	int left = 0, rc;
+
+	o->dirty = NULL;
+	for (c = list; c != NULL; c = next) {
+		next = c->next_dirty;
+		c->dirty = false;
+		if (c->kind == OTPI_DEST) {
+			rc = otpi_dest_flush(o, (struct otpi_dest *)c);
+		} else if (c->kind == OTPI_CALLER) {
+			rc = otpi_caller_flush(o, c);
+		} else {
+			rc = otpi_conn_flush(o, c);
+			if (rc < 0)
+				otpi_pump(o, c, rc);
+		}
+		if (rc == 1) {
+			otpi_dirty(o, c);
+			otpi_watch(o, c);
+			left = 1;
+		}
+	}
+	return left;
+}
+
+static uint64_t
+earlier(uint64_t a, uint64_t b)
+{
+	return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+/* When something is due without anybody's saying so, ns; 0: never. */
+static uint64_t
+next_due(const struct otp *o)
+{
+	struct otpi_server *s = o->srv;
+	uint64_t due = earlier(o->trim_at, s->accept_at);
+
+	if (!s->suspended)
+		due = earlier(due, earlier(otpi_timers_next(s), s->idle_at));
+	for (int i = 0; i < 2; i++)
+		if (s->watch[i][0] != NULL)
+			due = earlier(due, s->watch[i][0]->due);
+	for (struct otpi_conn *c = o->dirty; c != NULL; c = c->next_dirty)
+		if (c->fd < 0)
+			due = earlier(due, otpi_now() + RETRY_NS);
+	return due;
+}
+
+static int
+wait_ms(uint64_t due, uint64_t now)
+{
+	uint64_t ms;
+
+	if (due == 0)
+		return -1;
+	if (due <= now)
+		return 0;
+	ms = (due - now + OTPI_MSEC - 1) / OTPI_MSEC;
+	return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+static bool
+try_hot(struct otp *o)
+{
+	struct otpi_server *s = o->srv;
+	struct otpi_conn *c = s->hot;
+	int rc;
+
+	if (c == NULL || c->dead != 0 || c->paused || s->hot_credit == 0)
+		return false;
+	rc = otpi_conn_recv(o, c);
+	if (rc == 0)
+		return false;
+	s->hot_credit--;
+	otpi_caller_received(o, c, rc);
+	return true;
+}
+
+/* -1: the hot caller has been served; else as epoll_wait. */
+static int
+look(struct otp *o, struct epoll_event *ev, uint64_t end, uint64_t *now)
+{
+	struct otpi_server *s = o->srv;
+	int n;
+
+	for (;;) {
+		if (try_hot(o))
+			return -1;
+		n = epoll_wait(s->epfd, ev, EVENTS, 0);
+		if (n > 0)
+			return n;
+		s->hot_credit = s->hot != NULL ? HOT_CREDIT : 0;
+		if (*now >= end || !otpi_pace_yield(&s->pace, now))
+			return 0;
+	}
+}
+
+static int
+wait_events(struct otp *o, struct epoll_event *ev, bool may_wait)
+{
+	struct otpi_server *s = o->srv;
+	uint64_t now, began, due = next_due(o), window = 0;
+	int n;
+
+	if (!may_wait || otpi_mail_waits(o))
+		return epoll_wait(s->epfd, ev, EVENTS, 0);
+	began = now = otpi_now();
+	if ((o->flags & OTP_NO_POLL) == 0 && s->ncallers > 0)
+		window = otpi_pace_window(&s->pace, now,
+		    s->pace.last_wait > IDLE_NS);
+	if (due != 0 && due < now + window)
+		window = due > now ? due - now : 0;
+	if (window > 0) {
+		n = look(o, ev, now + window, &now);
+		if (n != 0) {
+			otpi_pace_end(&s->pace, began, now, true, true);
+			o->clock = now;
+			return n;
+		}
+	}
+	n = epoll_wait(s->epfd, ev, EVENTS, wait_ms(due, now));
+	o->clock = otpi_now();
+	otpi_pace_end(&s->pace, began, o->clock, window > 0, false);
+	return n;
+}
+
+static void
+handle_event(struct otp *o, const struct epoll_event *ev)
+{
+	enum otpi_kind *kind = ev->data.ptr;
+	struct otpi_conn *c = ev->data.ptr;
+	uint64_t n;
+	int rc;
+
+	switch (*kind) {
+	case OTPI_CALLER:
+		otpi_caller_event(o, c, ev->events);
+		break;
+	case OTPI_DEST:
+		if (c->fd < 0)
+			break;
+		rc = ev->events & ~EPOLLOUT ? otpi_conn_recv(o, c) : 0;
+		if (rc != 0)
+			otpi_pump(o, c, rc);
+		break;
+	case OTPI_LINK:
+		otpi_link_event(o, ev->events);
+		break;
+	case OTPI_LISTEN:
+		otpi_accept(o);
+		break;
+	case OTPI_TIMERFD:
+		(void)!read(o->srv->timer_fd, &n, sizeof(n));
+		break;
+	}
+}
+
+/* A caller that is alone in its round is worth reading without asking. */
+static void
+choose_hot(struct otpi_server *s, const struct epoll_event *ev, int n)
+{
+	enum otpi_kind *kind;
+
+	if (n < 0)
+		return;
+	s->hot = NULL;
+	if (n != 1)
+		return;
+	kind = ev->data.ptr;
+	if (*kind == OTPI_CALLER &&
+	    ((struct otpi_conn *)ev->data.ptr)->dead == 0) {
+		s->hot = ev->data.ptr;
+		s->hot_credit = HOT_CREDIT;
+	}
+}
+
+static void
+pause_accept(struct otp *o, uint64_t now)
+{
+	struct otpi_server *s = o->srv;
+	struct epoll_event ev = { .data.ptr = &s->listen_kind };
+
+	if (s->listen_fd < 0 || s->accept_at == 0)
+		return;
+	if (now >= s->accept_at) {
+		s->accept_at = 0;
+		ev.events = EPOLLIN;
+	}
+	(void)epoll_ctl(s->epfd, EPOLL_CTL_MOD, s->listen_fd, &ev);
+}
+
+static void
+run_due(struct otp *o, bool quiet)
+{
+	struct otpi_server *s = o->srv;
+	struct otp_info info = { .kind = OTP_TIMEOUT, .data = "", .who = "",
+	    .reason = "" };
+	uint64_t now = otpi_now();
+
+	otpi_timers_run(o, now);
+	if (quiet && !s->ended && !s->suspended && s->idle_at != 0 &&
+	    s->idle_at <= now && s->mail == NULL)
+		otpi_info(o, &info);
+	otpi_expire(o, now);
+	if (o->trim_at != 0 && o->trim_at <= now)
+		otpi_buf_free_spares(o, OTPI_READ + 1);
+	pause_accept(o, now);
+}
+
+int
+otpi_turn(struct otp *o, bool may_wait)
+{
+	struct epoll_event ev[EVENTS];
+	struct otpi_server *s = o->srv;
+	int n;
+
+	if (s->ended)
+		return 1;
+	if (o->dirty != NULL)
+		(void)otpi_flush_all(o);
+	n = wait_events(o, ev, may_wait);
+	if (n < 0 && s->hot == NULL)
+		n = 0;
+	for (int i = 0; i < n && !s->ended; i++)
+		handle_event(o, &ev[i]);
+	if (n > 0)
+		choose_hot(s, ev, n);
+	if (s->mail != NULL)
+		otpi_mail_drain(o);
+	if (next_due(o) != 0 && !s->ended)
+		run_due(o, n == 0);
+	if (o->dirty != NULL)
+		(void)otpi_flush_all(o);
+	if (s->dead != NULL)
+		otpi_reap(o);
+	return s->ended;
+}
+
+/* --- for loops that are not ours --- */
+
+/* Something nobody has tried to send yet. */
+static bool
+unsent(const struct otp *o)
+{
+	for (struct otpi_conn *c = o->dirty; c != NULL; c = c->next_dirty)
+		if (c->fd >= 0 && (c->events & EPOLLOUT) == 0)
+			return true;
+	return false;
+}
+
+void
+otpi_arm_timerfd(struct otp *o)
+{
+	struct itimerspec its = { 0 };
+	struct otpi_server *s = o->srv;
+	uint64_t due;
+
+	if (!s->foreign || s->timer_fd < 0)
+		return;
+	due = otpi_mail_waits(o) || unsent(o) || s->ended ? 1 : next_due(o);
+	its.it_value.tv_sec = (time_t)(due / OTPI_NSEC);
+	its.it_value.tv_nsec = (long)(due % OTPI_NSEC);
+	(void)timerfd_settime(s->timer_fd, TFD_TIMER_ABSTIME, &its, NULL);
+}
+
+int
+otp_fd(struct otp *o)
+{
+	struct otpi_server *s = o->srv;
+	struct epoll_event ev = { .events = EPOLLIN };
+
+	if (s == NULL)
+		return -EINVAL;
+	if (!s->foreign) {
+		s->timer_kind = OTPI_TIMERFD;
+		s->timer_fd = timerfd_create(CLOCK_MONOTONIC,
+		    TFD_NONBLOCK | TFD_CLOEXEC);
+		if (s->timer_fd < 0)
+			return -errno;
+		ev.data.ptr = &s->timer_kind;
+		if (epoll_ctl(s->epfd, EPOLL_CTL_ADD, s->timer_fd, &ev) < 0)
+			return -errno;
+		s->foreign = true;
+		otpi_arm_timerfd(o);
+	}
+	return s->epfd;
+}
+
+int
+otp_dispatch(struct otp *o)
+{
+	int rc;
+
+	if (o->srv == NULL)
+		return -EINVAL;
+	if (o->srv->in_callback)
+		return -EBUSY;
+	rc = otpi_turn(o, false);
+	otpi_arm_timerfd(o);
+	return rc;
+}
+
+int
+otp_exit_code(const struct otp *o)
+{
+	return o->srv == NULL ? 0 : o->srv->exit_code;
+}

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * libotp: gen_servers and their callers, over Unix-domain sockets.
+ *
+ * A struct otp is one process in the sense of OTP: it calls, casts, watches,
+ * and, when it was started with callbacks, serves.  It is not thread-safe; use
+ * one for each thread.  The library starts no thread, installs no signal
+ * handler, prints nothing and never aborts.
+ *
+ * Results: 0, or a positive number where said, or a negative one: -errno or
+ * -OTP_E...; otp_strerror() has words for both.  Outputs are untouched on
+ * failure.  Times are milliseconds; OTP_INFINITY waits for ever.
+ *
+ * Payloads are any bytes, by convention JSON.  What a callback is given, and
+ * every reply, has a NUL beyond its length.
+ *
+ * Addresses: "counter" is a registered name; "web/counter" the path of a child;
+ * "/run/x.sock" or "./x.sock" a socket; "otpd" is the engine.
+ */
+#ifndef OTP_H
+#define OTP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define OTP_INFINITY		(-1)
+#define OTP_DEFAULT_TIMEOUT	(-2)	/* of the options: 5000 ms */
+#define OTP_REASON_MAX		256	/* bytes of a reason, its NUL included */
+
+enum {				/* negated in results */
+	OTP_ENOPROC = 4096,	/* nobody serves there */
+	OTP_EDOWN,		/* it ended before it replied: otp_reason() */
+	OTP_ECALLINGSELF,	/* it would wait for itself */
+	OTP_EREFUSED,		/* it does not speak with this user */
+	OTP_EFULL,		/* too much is queued for it: OTP_FULL_ERROR */
+	OTP_EREMOTE,		/* it answered with an error: otp_reason() */
+	OTP_EALREADY		/* the name is taken */
+};
+
+struct otp;			/* a process */
+struct otp_out;			/* text being written: otp_print() */
+
+struct otp_from {		/* a caller that waits; copy it freely */
+	uint64_t	peer, ref;
+};
+
+enum otp_info_kind {
+	OTP_MESSAGE,		/* otp_send, otp_send_after, otp_send_interval */
+	OTP_TIMEOUT,		/* nothing came for otp_timeout() ms */
+	OTP_TIMER,		/* otp_start_timer: ref, data */
+	OTP_DOWN,		/* otp_monitor: ref, who, pid, reason */
+	OTP_EXIT,		/* a linked process ended: who, reason */
+	OTP_RESPONSE		/* otp_send_request: ref, error, data, reason */
+};
+
+struct otp_info {		/* borrowed for the callback; may grow */
+	enum otp_info_kind kind;
+	int32_t		 pid;
+	int		 error;		/* as of otp_receive_response() */
+	uint64_t	 ref;
+	const char	*data;
+	size_t		 len;
+	const char	*who;		/* "" when not known */
+	const char	*reason;
+};
+
+/*
+ * What a callback returns: OTP_OK to go on; what otp_stop() returned; from
+ * init also OTP_IGNORE.  A negative number N ends the server with the reason
+ * {errno,-N}, any other with {bad_return_value,N}; terminate is called.
+ * Any callback may be NULL.  Without handle_call or handle_cast a call or cast
+ * ends the server; an info nobody handles is dropped.
+ */
+#define OTP_OK		0
+#define OTP_IGNORE	1
+#define OTP_STOP	2
+
+struct otp_gen_server_ops {
+	/* Until it returns the supervisor waits.  *state is NULL before. */
+	int	(*init)(struct otp *self, int argc, char **argv, void **state);
+	/* Reply here, or later through a copy of from, or never. */
+	int	(*handle_call)(struct otp *self, struct otp_from from,
+		    const char *request, size_t len, void *state);
+	int	(*handle_cast)(struct otp *self, const char *message,
+		    size_t len, void *state);
+	int	(*handle_info)(struct otp *self, const struct otp_info *info,
+		    void *state);
+	int	(*handle_continue)(struct otp *self, void *what, void *state);
+	/* Not called when killed, nor by an exit signal that is not trapped. */
+	void	(*terminate)(struct otp *self, const char *reason,
+		    void *state);
+	/* While suspended.  Negative leaves the old state. */
+	int	(*code_change)(struct otp *self, const char *extra, size_t len,
+		    void **state);
+	/* One JSON value: the state as people may see it. */
+	int	(*format_status)(struct otp *self, struct otp_out *out,
+		    void *state);
+	/* The whole state, for get_state; format_status stands in for it. */
+	int	(*get_state)(struct otp *self, struct otp_out *out,
+		    void *state);
+	int	(*replace_state)(struct otp *self, const char *text,
+		    size_t len, void **state);
+	void	(*reserved[6])(void);
+};
+
+enum otp_when_full { OTP_FULL_BLOCK, OTP_FULL_ERROR };
+#define OTP_NO_POLL	0x01	/* always sleep at once when waiting */
+
+struct otp_options {		/* zero what is not set */
+	size_t		 size;		/* sizeof(struct otp_options) */
+	const char	*runtime_dir;	/* else OTP_RUNTIME_DIR, else standard */
+	const char	*socket;	/* serve here, without otpd */
+	const char	*allow;		/* else OTP_ALLOW: "uid:33 gid:44" */
+	int		 argc;		/* for init */
+	char		**argv;
+	int		 timeout_ms;	/* OTP_DEFAULT_TIMEOUT; 0: 5000 */
+	unsigned int	 flags;		/* OTP_NO_POLL */
+	uint32_t	 max_payload;	/* accepted; 0: 16 MiB */
+	uint32_t	 max_callers;	/* connected at once; 0: 16384 */
+	size_t		 max_queued;	/* bytes for one server; 0: 1 MiB */
+	enum otp_when_full when_full;	/* of casts and requests */
+};
+
+/* --- a server --- */
+
+/*
+ * Be a gen_server until it ends; the exit code for main.  Under otpd all else
+ * comes from the environment; otherwise "-s SOCKET" must come first in argv
+ * (2 when it does not).  What follows goes to init, behind argv[0].
+ */
+int	otp_gen_server_main(const struct otp_gen_server_ops *ops, int argc,
+	    char **argv);
+/*
+ * The same in parts.  Start runs init: 0 with *out; 1: it said ignore, or
+ * -OTP_EDOWN: it stopped (the reason has been told to otpd; *out_code, may be
+ * NULL, is the exit code); or another error.  ops is borrowed until the end.
+ */
+int	otp_gen_server_start(const struct otp_gen_server_ops *ops,
+	    const struct otp_options *options, struct otp **out,
+	    int *out_code);
+int	otp_gen_server_run(struct otp *self);	/* until it ends: exit code */
+
+/*
+ * For programs with a loop of their own: when otp_fd() is readable, call
+ * otp_dispatch(), which does not wait.  It returns 0, or 1 when the server has
+ * ended (otp_exit_code()), -EBUSY from within a callback.
+ */
+int	otp_fd(struct otp *self);		/* owned by self */
+int	otp_dispatch(struct otp *self);
+int	otp_exit_code(const struct otp *self);
+
+/*
+ * Answer a call, from any callback.  A caller that is gone or was answered is
+ * no error.  Does not wait.  0, -ENOMEM, -EMSGSIZE.
+ */
+int	otp_reply(struct otp *self, struct otp_from from, const void *reply,
+	    size_t len);
+int	otp_replyf(struct otp *self, struct otp_from from, const char *format,
+	    ...) __attribute__((format(printf, 3, 4)));
+
+/* Of a callback about to return: */
+int	otp_stop(struct otp *self, const char *reason);	/* OTP_STOP */
+/* terminate first, then the reply. */
+int	otp_stop_reply(struct otp *self, const char *reason,
+	    struct otp_from from, const void *reply, size_t len);
+/* handle_continue comes next, before any message.  OTP_OK. */
+int	otp_continue(struct otp *self, void *what);
+/* OTP_TIMEOUT when nothing has come by then; any message forgets it. */
+int	otp_timeout(struct otp *self, uint32_t ms);
+int	otp_hibernate(struct otp *self);	/* give memory back; OTP_OK */
+
+/* Exit signals of linked processes become OTP_EXIT, and terminate is called
+ * when the supervisor asks.  0 or -errno. */
+int	otp_trap_exit(struct otp *self, int on);
+
+/* For format_status and get_state.  0 or -ENOMEM. */
+int	otp_print(struct otp_out *out, const char *format, ...)
+	    __attribute__((format(printf, 2, 3)));
+int	otp_write(struct otp_out *out, const void *data, size_t len);
+
+/* --- timers: the message comes to handle_info --- */
+
+/* *out_ref (may be NULL) is never 0.  0, -ENOMEM, -EMSGSIZE, -EINVAL. */
+int	otp_send_after(struct otp *self, uint32_t ms, const void *message,
+	    size_t len, uint64_t *out_ref);
+int	otp_start_timer(struct otp *self, uint32_t ms, const void *message,
+	    size_t len, uint64_t *out_ref);
+int	otp_send_interval(struct otp *self, uint32_t ms, const void *message,
+	    size_t len, uint64_t *out_ref);
+/* Milliseconds that were left; -ENOENT: unknown, or its message is already
+ * waiting and will still be handled. */
+int64_t	otp_cancel_timer(struct otp *self, uint64_t ref);
+
+/* --- a caller --- */
+
+/* options may be NULL.  NULL: errno. */
+struct otp *otp_new(const struct otp_options *options);
+void	otp_free(struct otp *self);	/* what is corked is sent first */
+
+/*
+ * Call and wait.  The reply (may be NULL) is the caller's to free().
+ * -ETIMEDOUT, -OTP_ENOPROC, -OTP_EDOWN, -OTP_ECALLINGSELF, -OTP_EREFUSED,
+ * -OTP_EREMOTE, -EMSGSIZE, -ENOMEM...
+ */
+int	otp_call(struct otp *self, const char *to, const void *request,
+	    size_t len, int timeout_ms, char **reply, size_t *reply_len);
+/*
+ * Never fails for want of a receiver.  Gathered and sent with the next wait or
+ * call, at 32 KiB, or by otp_flush().  Over max_queued it waits, at most the
+ * default timeout (-ETIMEDOUT), or is -OTP_EFULL.
+ */
+int	otp_cast(struct otp *self, const char *to, const void *message,
+	    size_t len);
+/* As otp_cast, to handle_info; -OTP_ENOPROC when nobody has the name. */
+int	otp_send(struct otp *self, const char *to, const void *message,
+	    size_t len);
+/* Send what is gathered, as far as it goes without waiting.  1: some is left,
+ * 0: none. */
+int	otp_flush(struct otp *self);
+
+/*
+ * Many calls in flight: requests are gathered as casts are.  In a server a
+ * response that was not received comes to handle_info.  *out is never 0.
+ */
+int	otp_send_request(struct otp *self, const char *to, const void *request,
+	    size_t len, uint64_t *out);
+/* As otp_call.  -ETIMEDOUT gives the request up; -ENOENT: unknown. */
+int	otp_receive_response(struct otp *self, uint64_t request,
+	    int timeout_ms, char **reply, size_t *reply_len);
+int	otp_abandon(struct otp *self, uint64_t request);
+
+struct otp_result {
+	int	 error;		/* 0 or as of otp_call() */
+	char	*reply;		/* the caller's to free(); NULL on error */
+	size_t	 len;
+};
+/* Call n servers at once, one timeout for all.  The number of replies. */
+int	otp_multi_call(struct otp *self, const char *const *to, size_t n,
+	    const void *request, size_t len, int timeout_ms,
+	    struct otp_result *results);
+
+/* A request to the engine, over the link when there is one. */
+int	otp_control(struct otp *self, const char *json, int timeout_ms,
+	    char **reply, size_t *reply_len);
+
+/* --- names, monitors, links: under otpd --- */
+
+/* 0, -OTP_EALREADY (otp_reason() says who has it), -ENOTCONN without otpd. */
+int	otp_register(struct otp *self, const char *name);
+int	otp_unregister(struct otp *self, const char *name);
+/* The path, as far as size goes, and the pid (both may be NULL; 0: not known).
+ * 0 or -OTP_ENOPROC. */
+int	otp_whereis(struct otp *self, const char *name, char *path,
+	    size_t size, int32_t *pid);
+/*
+ * One OTP_DOWN when the target ends, at once when it is not there ("noproc").
+ * A target is an address or "pid:N"; without otpd only an address.
+ */
+int	otp_monitor(struct otp *self, const char *target, uint64_t *out_ref);
+/* No OTP_DOWN comes after it.  0 or -ENOENT. */
+int	otp_demonitor(struct otp *self, uint64_t ref);
+int	otp_link(struct otp *self, const char *target);
+int	otp_unlink(struct otp *self, const char *target);
+
+/* --- words --- */
+
+const char *otp_strerror(int error);	/* never NULL */
+/* Why the last call or response failed: the exit reason of the server
+ * ("{signal,SIGSEGV}"), "noproc", "timeout".  Borrowed until the next. */
+const char *otp_reason(const struct otp *self);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* OTP_H */

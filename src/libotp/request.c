@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Calls that wait for their replies, many at once.  A reply finds its request
+ * by its ref: a slot and a number never used twice, so that one which comes
+ * late, twice, or was never asked for finds nothing and is dropped.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libotp/impl.h"
+#include "libotp/serve.h"
+
+#define SLOT_BITS	16
+#define SLOTS_MAX	(1U << SLOT_BITS)
+#define NO_SLOT		UINT32_MAX
+#define REPLY_MAX	(256U * 1024 * 1024)	/* put together of its parts */
+
+uint64_t
+otpi_deadline(const struct otp *o, int timeout_ms)
+{
+	if (timeout_ms == OTP_DEFAULT_TIMEOUT)
+		timeout_ms = o->timeout_ms;
+	if (timeout_ms < 0)
+		return 0;
+	return otpi_now() + (uint64_t)timeout_ms * OTPI_MSEC;
+}
+
+int
+otpi_fail(struct otp *o, int error, const char *reason)
+{
+	(void)snprintf(o->reason, sizeof(o->reason), "%s",
+	    reason != NULL ? reason : otp_strerror(error));
+	return error;
+}
+
+static int
+more_slots(struct otp *o)
+{
+	uint32_t n = o->nrequests == 0 ? 8 : o->nrequests * 2;
+	struct otpi_request *more;
+
+	if (o->nrequests >= SLOTS_MAX)
+		return -ENOBUFS;
+	more = realloc(o->requests, n * sizeof(*more));
+	if (more == NULL)
+		return -ENOMEM;
+	for (uint32_t i = o->nrequests; i < n; i++)
+		more[i] = (struct otpi_request){
+		    .next_free = i + 1 < n ? i + 1 : NO_SLOT };
+	o->free_request = o->nrequests;
+	o->requests = more;
+	o->nrequests = n;
+	return 0;
+}
+
+struct otpi_request *
+otpi_request_find(struct otp *o, uint64_t ref)
+{
+	uint64_t slot = ref & (SLOTS_MAX - 1);
+	struct otpi_request *r;
+
+	if (slot >= o->nrequests)
+		return NULL;
+	r = &o->requests[slot];
+	return r->progress != OTPI_FREE && r->ref == ref ? r : NULL;
+}
+
+static void
+settle(struct otpi_request *r)
+{
+	if (r->progress == OTPI_WAITING && r->conn->kind == OTPI_DEST)
+		((struct otpi_dest *)r->conn)->nrequests--;
+	r->progress = OTPI_DONE;
+}
+
+void
+otpi_request_free(struct otp *o, struct otpi_request *r)
+{
+	settle(r);
+	free(r->data);
+	*r = (struct otpi_request){ .next_free = o->free_request };
+	o->free_request = (uint32_t)(r - o->requests);
+}
+
+int
+otpi_request_new(struct otp *o, struct otpi_conn *c, uint8_t type,
+    uint16_t tag, const void *payload, size_t len, uint64_t deadline,
+    bool sync, uint64_t *out_ref)
+{
+	struct frame_header h = { .type = type, .tag = tag,
+	    .deadline = deadline };
+	struct otpi_request *r;
+	uint64_t at = c->sent + otpi_conn_queued(c);
+	int rc;
+
+	if (len > UINT32_MAX)
+		return -EMSGSIZE;
+	if (o->nrequests == 0 || o->free_request == NO_SLOT) {
+		rc = more_slots(o);
+		if (rc < 0)
+			return rc;
+	}
+	r = &o->requests[o->free_request];
+	h.length = (uint32_t)len;
+	h.ref = ++o->next_ref << SLOT_BITS | o->free_request;
+	rc = otpi_conn_put(o, c, &h, payload);
+	if (rc < 0)
+		return rc;
+	o->free_request = r->next_free;
+	*r = (struct otpi_request){ .progress = OTPI_WAITING, .sync = sync,
+	    .ref = h.ref, .conn = c, .at = at };
+	if (c->kind == OTPI_DEST)
+		((struct otpi_dest *)c)->nrequests++;
+	*out_ref = h.ref;
+	return 0;
+}
+
+void
+otpi_request_fail(struct otp *o, struct otpi_request *r, int error,
+    const char *reason)
+{
+	free(r->data);
+	r->data = strndup(reason, OTP_REASON_MAX - 1);
+	r->len = r->data == NULL ? 0 : strlen(r->data);
+	r->error = error;
+	settle(r);
+	otpi_responded(o, r);
+}
+
+static int
+append(struct otpi_request *r, const char *data, size_t len)
+{
+	char *more;
+
+	if (len > REPLY_MAX - r->len)
+		return -EMSGSIZE;
+	more = realloc(r->data, r->len + len + 1);
+	if (more == NULL)
+		return -ENOMEM;
+	memcpy(more + r->len, data, len);
+	r->data = more;
+	r->len += len;
+	more[r->len] = '\0';
+	return 0;
+}
+
+/* What an ERROR frame stands for in results. */
+static int
+error_of(uint16_t tag)
+{
+	switch (tag) {
+	case FRAME_E_TIMEOUT:
+		return -ETIMEDOUT;
+	case FRAME_E_NOPROC:
+		return -OTP_ENOPROC;
+	case FRAME_E_DOWN:
+		return -OTP_EDOWN;
+	case FRAME_E_REFUSED:
+		return -OTP_EREFUSED;
+	case FRAME_E_TOO_LARGE:
+		return -EMSGSIZE;
+	default:
+		return -OTP_EREMOTE;
+	}
+}
+
+void
+otpi_request_reply(struct otp *o, struct otpi_conn *c,
+    const struct frame_header *h, const char *payload)
+{
+	struct otpi_request *r = otpi_request_find(o, h->ref);
+	int rc;
+
+	if (r == NULL || r->progress != OTPI_WAITING || r->conn != c)
+		return;
+	if (h->type == FRAME_ERROR) {
+		otpi_request_fail(o, r, error_of(h->tag), payload);
+		return;
+	}
+	rc = append(r, payload, h->length);
+	if (rc < 0) {
+		otpi_request_fail(o, r, rc, otp_strerror(rc));
+	} else if ((h->flags & FRAME_F_MORE) == 0) {
+		settle(r);
+		otpi_responded(o, r);
+	}
+}
+
+/* Until the request is done: 0, -ETIMEDOUT (it still waits), -ENOENT. */
+int
+otpi_request_wait(struct otp *o, uint64_t ref, uint64_t deadline)
+{
+	struct otpi_request *r;
+	struct otpi_conn *c;
+	int rc;
+
+	for (;;) {
+		r = otpi_request_find(o, ref);
+		if (r == NULL)
+			return -ENOENT;
+		if (r->progress == OTPI_DONE)
+			return 0;
+		c = r->conn;
+		rc = otpi_await(o, c, deadline);
+		if (rc == -ETIMEDOUT)
+			return rc;
+		otpi_pump(o, c, rc);
+	}
+}
+
+/* Hand over the outcome of a request that is done, and forget it. */
+int
+otpi_request_take(struct otp *o, struct otpi_request *r, char **reply,
+    size_t *len)
+{
+	int error = r->error;
+
+	if (error < 0) {
+		(void)otpi_fail(o, error, r->data);
+	} else {
+		if (reply != NULL) {
+			*reply = r->data;
+			r->data = NULL;
+		}
+		if (len != NULL)
+			*len = r->len;
+	}
+	otpi_request_free(o, r);
+	return error;
+}

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Timers, in a heap.  The message of one that is due counts as sent at that
+ * time: it cannot be taken back, and those of an interval pile up.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libotp/serve.h"
+
+struct otpi_timer {
+	uint64_t	 due, interval;		/* ns; 0: once */
+	uint64_t	 ref;
+	uint64_t	 left;			/* messages; 0: no limit */
+	enum otp_info_kind kind;
+	uint32_t	 pos;
+	size_t		 len;
+	char		 message[];		/* and a NUL */
+};
+
+static bool
+before(const struct otpi_timer *a, const struct otpi_timer *b)
+{
+	return a->due < b->due || (a->due == b->due && a->ref < b->ref);
+}
+
+static void
+put(struct otpi_server *s, uint32_t pos, struct otpi_timer *t)
+{
+	s->timers[pos] = t;
+	t->pos = pos;
+}
+
+static void
+sift(struct otpi_server *s, struct otpi_timer *t)
+{
+	uint32_t pos = t->pos, child;
+
+	while (pos > 0 && before(t, s->timers[(pos - 1) / 2])) {
+		put(s, pos, s->timers[(pos - 1) / 2]);
+		pos = (pos - 1) / 2;
+	}
+	for (;;) {
+		child = 2 * pos + 1;
+		if (child + 1 < s->ntimers &&
+		    before(s->timers[child + 1], s->timers[child]))
+			child++;
+		if (child >= s->ntimers || !before(s->timers[child], t))
+			break;
+		put(s, pos, s->timers[child]);
+		pos = child;
+	}
+	put(s, pos, t);
+}
+
+static void
+remove_timer(struct otpi_server *s, struct otpi_timer *t)
+{
+	struct otpi_timer *last = s->timers[--s->ntimers];
+
+	if (last != t) {
+		put(s, t->pos, last);
+		sift(s, last);
+	}
+	free(t);
+}
+
+static int
+add(struct otp *o, struct otpi_timer *t)
+{
+	struct otpi_server *s = o->srv;
+	struct otpi_timer **more;
+	uint32_t cap;
+
+	if (s->ntimers == s->timers_cap) {
+		cap = s->timers_cap == 0 ? 8 : 2 * s->timers_cap;
+		more = realloc(s->timers, cap * sizeof(*more));
+		if (more == NULL)
+			return -ENOMEM;
+		s->timers = more;
+		s->timers_cap = cap;
+	}
+	put(s, s->ntimers++, t);
+	sift(s, t);
+	otpi_arm_timerfd(o);
+	return 0;
+}
+
+static int
+start(struct otp *o, enum otp_info_kind kind, uint32_t ms, bool again,
+    const void *message, size_t len, uint64_t *out_ref)
+{
+	struct otpi_timer *t;
+	int rc;
+
+	if (o->srv == NULL || (again && ms == 0))
+		return -EINVAL;
+	if (len > o->max_payload)
+		return -EMSGSIZE;
+	t = calloc(1, sizeof(*t) + len + 1);
+	if (t == NULL)
+		return -ENOMEM;
+	if (len > 0)
+		memcpy(t->message, message, len);
+	t->len = len;
+	t->kind = kind;
+	t->interval = again ? ms * OTPI_MSEC : 0;
+	t->due = otpi_now() + ms * OTPI_MSEC;
+	t->ref = ++o->srv->next_timer;
+	rc = add(o, t);
+	if (rc < 0) {
+		free(t);
+		return rc;
+	}
+	if (out_ref != NULL)
+		*out_ref = t->ref;
+	return 0;
+}
+
+int
+otp_send_after(struct otp *o, uint32_t ms, const void *message, size_t len,
+    uint64_t *out_ref)
+{
+	return start(o, OTP_MESSAGE, ms, false, message, len, out_ref);
+}
+
+int
+otp_start_timer(struct otp *o, uint32_t ms, const void *message, size_t len,
+    uint64_t *out_ref)
+{
+	return start(o, OTP_TIMER, ms, false, message, len, out_ref);
+}
+
+int
+otp_send_interval(struct otp *o, uint32_t ms, const void *message, size_t len,
+    uint64_t *out_ref)
+{
+	return start(o, OTP_MESSAGE, ms, true, message, len, out_ref);
+}
+
+int64_t
+otp_cancel_timer(struct otp *o, uint64_t ref)
+{
+	struct otpi_timer *t = NULL;
+	uint64_t now = otpi_now();
+	int64_t left;
+
+	for (uint32_t i = 0; o->srv != NULL && i < o->srv->ntimers; i++)
+		if (o->srv->timers[i]->ref == ref)
+			t = o->srv->timers[i];
+	if (t == NULL || t->left > 0)
+		return -ENOENT;
+	if (t->due > now) {
+		left = (int64_t)((t->due - now + OTPI_MSEC - 1) / OTPI_MSEC);
+		remove_timer(o->srv, t);
+		otpi_arm_timerfd(o);
+		return left;
+	}
+	/* Those messages have been sent: they are handled, then no more. */
+	t->left = t->interval == 0 ? 1 : (now - t->due) / t->interval + 1;
+	return -ENOENT;
+}
+
+uint64_t
+otpi_timers_next(const struct otpi_server *s)
+{
+	return s->ntimers == 0 ? 0 : s->timers[0]->due;
+}
+
+/* What is due goes the way of every message; set anew or forgotten first, so
+ * that the callback may do with its timers what it likes. */
+static void
+fire(struct otp *o, struct otpi_timer *t)
+{
+	struct otp_info info = { .kind = t->kind, .len = t->len,
+	    .ref = t->ref, .who = "", .reason = "" };
+	char *message = malloc(t->len + 1);
+
+	if (message != NULL)
+		memcpy(message, t->message, t->len + 1);
+	info.data = message == NULL ? "" : message;
+	info.len = message == NULL ? 0 : t->len;
+	if (t->interval == 0 || t->left == 1) {
+		remove_timer(o->srv, t);
+	} else {
+		if (t->left > 0)
+			t->left--;
+		t->due += t->interval;
+		sift(o->srv, t);
+	}
+	if (o->srv->tracer != 0)
+		otpi_trace(o, "in", "timer", info.data, info.len);
+	otpi_info(o, &info);
+	free(message);
+}
+
+/* Those that are due now; one a turn of each interval. */
+void
+otpi_timers_run(struct otp *o, uint64_t now)
+{
+	struct otpi_server *s = o->srv;
+	uint64_t last = s->next_timer;
+
+	for (uint32_t n = s->ntimers; n > 0 && s->ntimers > 0 && !s->ended &&
+	    !s->suspended && s->timers[0]->due <= now &&
+	    s->timers[0]->ref <= last; n--)
+		fire(o, s->timers[0]);
+}
+
+void
+otpi_timers_free(struct otpi_server *s)
+{
+	for (uint32_t i = 0; i < s->ntimers; i++)
+		free(s->timers[i]);
+	free(s->timers);
+	s->timers = NULL;
+	s->ntimers = 0;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The caller's wait: look a few times, then sleep until there is something to
+ * read or the time is up.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+
+#include "libotp/impl.h"
+#include "libotp/serve.h"
+
+#define IDLE_NS		(500 * 1000U)	/* after such a pause nobody is awake */
+
+static int
+block(struct otpi_conn *c, uint64_t deadline)
+{
+	struct pollfd pfd = { .fd = c->fd, .events = POLLIN };
+	uint64_t now = otpi_now(), left;
+	int ms = -1;
+
+	if (otpi_conn_queued(c) > 0)
+		pfd.events |= POLLOUT;
+	if (deadline != 0) {
+		if (now >= deadline)
+			return -ETIMEDOUT;
+		left = (deadline - now + OTPI_MSEC - 1) / OTPI_MSEC;
+		ms = left > INT_MAX ? INT_MAX : (int)left;
+	}
+	if (poll(&pfd, 1, ms) < 0 && errno != EINTR)
+		return -errno;
+	return 0;
+}
+
+/* 1, 0 (go on and block), or why it ended. */
+static int
+look(struct otp *o, struct otpi_conn *c, uint64_t window, uint64_t *now)
+{
+	uint64_t end = *now + window;
+	int rc;
+
+	do {
+		if (!otpi_pace_yield(&o->call_pace, now))
+			return otpi_conn_recv(o, c);
+		rc = otpi_conn_recv(o, c);
+		if (rc != 0)
+			return rc;
+		if (otpi_conn_queued(c) > 0)
+			(void)otpi_conn_flush(o, c);
+	} while (*now < end);
+	return 0;
+}
+
+int
+otpi_await(struct otp *o, struct otpi_conn *c, uint64_t deadline)
+{
+	struct otpi_pace *pace = &o->call_pace;
+	uint64_t began, now, window = 0;
+	int rc;
+
+	(void)otpi_flush_all(o);
+	if (c->dead != 0)
+		return c->dead;
+	if (c->fd < 0)
+		return -ENOTCONN;
+	began = now = otpi_now();
+	if ((o->flags & OTP_NO_POLL) == 0)
+		window = otpi_pace_window(pace, now,
+		    now - pace->last_end > IDLE_NS);
+	rc = window > 0 ? look(o, c, window, &now) : 0;
+	if (rc != 0) {
+		otpi_pace_end(pace, began, now, true, true);
+		o->clock = now;
+		return rc;
+	}
+	for (;;) {
+		rc = block(c, deadline);
+		if (rc == 0)
+			rc = otpi_conn_recv(o, c);
+		if (rc != 0)
+			break;
+		rc = otpi_conn_flush(o, c);
+		if (rc < 0)
+			break;
+	}
+	o->clock = otpi_now();
+	otpi_pace_end(pace, began, o->clock, window > 0, false);
+	return rc;
+}
+
+/* As otpi_await, but for room to write: 1 when something came, 0 when some of
+ * what is queued may have gone. */
+int
+otpi_await_way(struct otp *o, struct otpi_conn *c, uint64_t deadline)
+{
+	int rc;
+
+	if (c->fd < 0)
+		return -ENOTCONN;
+	rc = block(c, deadline);
+	if (rc == 0)
+		rc = otpi_conn_recv(o, c);
+	return rc != 0 ? rc : otpi_conn_flush(o, c) < 0 ? -ENOTCONN : 0;
+}
+
+void
+otpi_pump(struct otp *o, struct otpi_conn *c, int error)
+{
+	if (c->kind == OTPI_LINK) {
+		otpi_link_pump(o, error);
+		return;
+	}
+	if (error >= 0) {
+		otpi_dest_pump(o, (struct otpi_dest *)c);
+		error = c->dead;
+	}
+	if (error < 0)
+		otpi_dest_lost(o, (struct otpi_dest *)c, error);
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Names, monitors and links.  The engine keeps them; this side remembers what
+ * it has asked for, to say it again to an engine that comes after.  Without
+ * otpd a server can still be watched, by the connection to it.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "libotp/serve.h"
+
+#define NAME_MAX_LEN	64
+
+/* --- lists of words --- */
+
+static int
+words_add(char ***list, uint32_t *n, const char *word)
+{
+	char **more, *copy;
+
+	for (uint32_t i = 0; i < *n; i++)
+		if (strcmp((*list)[i], word) == 0)
+			return 0;
+	more = realloc(*list, (*n + 1) * sizeof(*more));
+	if (more == NULL)
+		return -ENOMEM;
+	*list = more;
+	copy = strdup(word);
+	if (copy == NULL)
+		return -ENOMEM;
+	more[(*n)++] = copy;
+	return 0;
+}
+
+static void
+words_remove(char **list, uint32_t *n, const char *word)
+{
+	for (uint32_t i = 0; i < *n; i++) {
+		if (strcmp(list[i], word) != 0)
+			continue;
+		free(list[i]);
+		list[i] = list[--*n];
+		return;
+	}
+}
+
+static void
+words_free(char **list, uint32_t n)
+{
+	while (n > 0)
+		free(list[--n]);
+	free(list);
+}
+
+/* --- names --- */
+
+/* {"op":op,"name":name} over the link, or to the engine; its answer. */
+static int
+ask_name(struct otp *o, const char *op, const char *name, char **reply,
+    size_t *len)
+{
+	struct otp_out out = { 0 };
+	int rc;
+
+	rc = otp_print(&out, "{\"op\":\"%s\",\"name\":", op);
+	if (rc == 0)
+		rc = otpi_json_string(&out, name);
+	if (rc == 0)
+		rc = otp_print(&out, "}");
+	if (rc == 0)
+		rc = otp_control(o, out.text, OTP_DEFAULT_TIMEOUT, reply, len);
+	otpi_out_free(&out);
+	return rc;
+}
+
+static int
+refusal(struct otp *o, const char *reply, size_t len)
+{
+	char error[64], path[512] = "", pid[32] = "";
+
+	if (otpi_json_get(reply, len, "error", error, sizeof(error)) < 0)
+		return 0;
+	if (strcmp(error, "already_started") == 0) {
+		(void)otpi_json_get(reply, len, "path", path, sizeof(path));
+		(void)otpi_json_get(reply, len, "pid", pid, sizeof(pid));
+		(void)snprintf(o->reason, sizeof(o->reason),
+		    "{already_started,%.200s,%s}", path, pid);
+		return -OTP_EALREADY;
+	}
+	return otpi_fail(o, strcmp(error, "noproc") == 0 ? -OTP_ENOPROC :
+	    -OTP_EREMOTE, error);
+}
+
+int
+otp_register(struct otp *o, const char *name)
+{
+	char *reply = NULL;
+	size_t len = 0;
+	int rc;
+
+	if (!otpi_has_link(o))
+		return otpi_fail(o, -ENOTCONN, "noconnection");
+	if (strlen(name) > NAME_MAX_LEN || name[0] == '\0' ||
+	    strchr(name, '/') != NULL)
+		return otpi_fail(o, -EINVAL, NULL);
+	rc = ask_name(o, "register", name, &reply, &len);
+	if (rc == 0)
+		rc = refusal(o, reply, len);
+	free(reply);
+	if (rc == 0)
+		rc = words_add(&o->srv->names, &o->srv->nnames, name);
+	return rc;
+}
+
+int
+otp_unregister(struct otp *o, const char *name)
+{
+	char *reply = NULL;
+	size_t len = 0;
+	int rc;
+
+	if (!otpi_has_link(o))
+		return otpi_fail(o, -ENOTCONN, "noconnection");
+	words_remove(o->srv->names, &o->srv->nnames, name);
+	rc = ask_name(o, "unregister", name, &reply, &len);
+	if (rc == 0)
+		rc = refusal(o, reply, len);
+	free(reply);
+	return rc;
+}
+
+int
+otp_whereis(struct otp *o, const char *name, char *path, size_t size,
+    int32_t *pid)
+{
+	char text[1024] = "", number[32] = "0", *reply = NULL;
+	size_t len = 0;
+	int rc;
+
+	rc = ask_name(o, "whereis", name, &reply, &len);
+	if (rc == 0)
+		rc = refusal(o, reply, len);
+	if (rc == 0) {
+		(void)otpi_json_get(reply, len, "path", text, sizeof(text));
+		(void)otpi_json_get(reply, len, "pid", number, sizeof(number));
+		if (path != NULL && size > 0)
+			(void)snprintf(path, size, "%s", text);
+		if (pid != NULL)
+			*pid = (int32_t)strtol(number, NULL, 10);
+	}
+	free(reply);
+	return rc;
+}
+
+/* --- monitors --- */
+
+static struct otpi_monitor **
+find(struct otpi_server *s, uint64_t ref)
+{
+	struct otpi_monitor **at = &s->monitors;
+
+	while (*at != NULL && (*at)->ref != ref)
+		at = &(*at)->next;
+	return at;
+}
+
+static void
+forget(struct otpi_monitor **at)
+{
+	struct otpi_monitor *m = *at;
+
+	if (m->dest != NULL)
+		m->dest->nmonitors--;
+	*at = m->next;
+	free(m);
+}
+
+static void
+say_monitor(struct otp *o, const struct otpi_monitor *m)
+{
+	struct otp_out out = { 0 };
+
+	if (otp_print(&out, "{\"op\":\"monitor\",\"ref\":\"%llu\",\"target\":",
+	    (unsigned long long)m->ref) == 0 &&
+	    otpi_json_string(&out, m->target) == 0 &&
+	    otp_print(&out, "}") == 0)
+		(void)otpi_link_cast(o, "%s", out.text);
+	otpi_out_free(&out);
+}
+
+/* Without otpd: the connection ends when the server does. */
+static int
+watch_connection(struct otp *o, struct otpi_monitor *m)
+{
+	struct otpi_dest *d;
+	int rc;
+
+	rc = otpi_dest_get(o, m->target,
+	    otpi_deadline(o, OTP_DEFAULT_TIMEOUT), false, &d);
+	if (rc == 1)
+		return 0;		/* itself: nobody will be told */
+	if (rc == 0) {
+		m->dest = d;
+		d->nmonitors++;
+		return 0;
+	}
+	return otpi_mail_self(o, FRAME_DOWN, m->ref, rc == -OTP_ENOPROC ?
+	    "{\"reason\":\"noproc\"}" : "{\"reason\":\"noconnection\"}",
+	    rc == -OTP_ENOPROC ? 19 : 25);
+}
+
+int
+otp_monitor(struct otp *o, const char *target, uint64_t *out_ref)
+{
+	struct otpi_server *s = o->srv;
+	size_t len = strlen(target);
+	struct otpi_monitor *m;
+	int rc = 0;
+
+	if (s == NULL || len > 512)
+		return -EINVAL;
+	m = calloc(1, sizeof(*m) + len + 1);
+	if (m == NULL)
+		return -ENOMEM;
+	memcpy(m->target, target, len + 1);
+	m->ref = ++s->next_monitor;
+	m->next = s->monitors;
+	s->monitors = m;
+	if (otpi_has_link(o))
+		say_monitor(o, m);
+	else
+		rc = watch_connection(o, m);
+	if (rc < 0) {
+		forget(find(s, m->ref));
+		return rc;
+	}
+	*out_ref = m->ref;
+	return 0;
+}
+
+int
+otp_demonitor(struct otp *o, uint64_t ref)
+{
+	struct otpi_monitor **at;
+
+	if (o->srv == NULL || *(at = find(o->srv, ref)) == NULL)
+		return -ENOENT;
+	if ((*at)->dest == NULL)
+		(void)otpi_link_cast(o,
+		    "{\"op\":\"demonitor\",\"ref\":\"%llu\"}",
+		    (unsigned long long)ref);
+	forget(at);
+	return 0;
+}
+
+/* One for each monitor; none for one that was taken back meanwhile. */
+void
+otpi_down(struct otp *o, uint64_t ref, const char *payload, size_t len)
+{
+	struct otpi_monitor **at = find(o->srv, ref);
+	char reason[OTP_REASON_MAX] = "", path[1024] = "", pid[32] = "";
+	struct otp_info info = { .kind = OTP_DOWN, .ref = ref, .data = "" };
+
+	if (*at == NULL)
+		return;
+	(void)otpi_json_get(payload, len, "reason", reason, sizeof(reason));
+	if (otpi_json_get(payload, len, "path", path, sizeof(path)) < 0 ||
+	    strcmp(path, "null") == 0)
+		(void)snprintf(path, sizeof(path), "%s", (*at)->target);
+	(void)otpi_json_get(payload, len, "pid", pid, sizeof(pid));
+	forget(at);
+	info.who = path;
+	info.reason = reason;
+	info.pid = (int32_t)strtol(pid, NULL, 10);
+	if (o->srv->tracer != 0)
+		otpi_trace(o, "in", "down", payload, len);
+	otpi_info(o, &info);
+}
+
+/* A connection that was watched has ended. */
+void
+otpi_lost_monitors(struct otp *o, struct otpi_dest *d)
+{
+	char reason[OTP_REASON_MAX];
+	struct otp_out out = { 0 };
+
+	if (d->nmonitors == 0)
+		return;
+	otpi_why_down(o, d, reason);
+	if (otp_print(&out, "{\"pid\":%d,\"reason\":", (int)d->pid) < 0 ||
+	    otpi_json_string(&out, reason) < 0 || otp_print(&out, "}") < 0) {
+		otpi_out_free(&out);
+		return;
+	}
+	for (struct otpi_monitor *m = o->srv->monitors; m != NULL; m = m->next)
+		if (m->dest == d) {
+			m->dest = NULL;
+			(void)otpi_mail_self(o, FRAME_DOWN, m->ref, out.text,
+			    out.len);
+		}
+	d->nmonitors = 0;
+	otpi_out_free(&out);
+}
+
+/* --- links, and what a new engine must know --- */
+
+int
+otp_link(struct otp *o, const char *target)
+{
+	int rc;
+
+	if (!otpi_has_link(o))
+		return otpi_fail(o, -ENOTCONN, "noconnection");
+	rc = words_add(&o->srv->links, &o->srv->nlinks, target);
+	if (rc == 0)
+		otpi_link_say(o, "link", "target", target);
+	return rc;
+}
+
+int
+otp_unlink(struct otp *o, const char *target)
+{
+	if (!otpi_has_link(o))
+		return otpi_fail(o, -ENOTCONN, "noconnection");
+	words_remove(o->srv->links, &o->srv->nlinks, target);
+	otpi_link_say(o, "unlink", "target", target);
+	return 0;
+}
+
+int
+otp_trap_exit(struct otp *o, int on)
+{
+	if (o->srv == NULL)
+		return -EINVAL;
+	o->srv->trapping = on != 0;
+	(void)otpi_link_cast(o, "{\"op\":\"trap_exit\",\"on\":%s}",
+	    on ? "true" : "false");
+	return 0;
+}
+
+void
+otpi_say_all(struct otp *o)
+{
+	struct otpi_server *s = o->srv;
+
+	(void)otpi_link_cast(o, "{\"op\":\"trap_exit\",\"on\":%s}",
+	    s->trapping ? "true" : "false");
+	for (uint32_t i = 0; i < s->nnames; i++)
+		otpi_link_say(o, "register", "name", s->names[i]);
+	for (uint32_t i = 0; i < s->nlinks; i++)
+		otpi_link_say(o, "link", "target", s->links[i]);
+	for (struct otpi_monitor *m = s->monitors; m != NULL; m = m->next)
+		if (m->dest == NULL)
+			say_monitor(o, m);
+}
+
+void
+otpi_watch_free(struct otpi_server *s)
+{
+	while (s->monitors != NULL)
+		forget(&s->monitors);
+	words_free(s->names, s->nnames);
+	words_free(s->links, s->nlinks);
+}
