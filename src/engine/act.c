@@ -136,7 +136,7 @@ act_start(struct engine *e, const struct core_action *a)
 	c = engine_child(e, a->slot);
 	c->inc = a->inc;
 	c->ready = c->asked = c->ignore = c->timed_out = false;
-	c->traps = false;
+	c->traps = c->early = false;
 	c->ordered = c->faulty = false;
 	c->start_ns = 0;
 	replace_string(&c->said, NULL);

@@ -40,6 +40,10 @@ engine_held(struct engine *e, uint64_t key, int fd)
 {
 	if (fd < 0)
 		return;
+	if (key == EVENTS_KEY && e->events_fd < 0) {
+		e->events_fd = fd;
+		return;
+	}
 	if (worker_key_is(key)) {
 		e->held = xgrow(e->held, &e->held_cap, e->nheld,
 		    sizeof(*e->held));
@@ -184,6 +188,7 @@ restore_child(struct engine *e, const struct saved_record *saved)
 	c->ignore = (r.flags & CHILD_F_IGNORE) != 0;
 	c->timed_out = (r.flags & CHILD_F_TIMED_OUT) != 0;
 	c->traps = (r.flags & CHILD_F_TRAPS) != 0;
+	c->early = (r.flags & CHILD_F_EARLY) != 0;
 	c->ordered = true;
 	if (r.pid > 0)
 		engine_set_pid(e, slot, r.pid);
@@ -309,6 +314,24 @@ boot(struct engine *e)
 	engine_settle(e);
 }
 
+/* What happened is known to the engines after this one, too. */
+static void
+keep_history(struct engine *e)
+{
+	int fd, rc;
+
+	if (e->events_fd >= 0 && events_adopt(e->events, e->events_fd) == 0) {
+		e->events_fd = -1;
+		return;
+	}
+	rc = events_share(e->events, &fd);
+	if (rc == 0)
+		link_hold(&e->spawner, EVENTS_KEY, fd);
+	else
+		engine_say(e, "cannot keep the history of events: %s",
+		    strerror(-rc));
+}
+
 static void
 note_crash(struct engine *e)
 {
@@ -357,6 +380,7 @@ void
 engine_listed(struct engine *e)
 {
 	e->listed = true;
+	keep_history(e);
 	note_crash(e);
 	if (e->config != NULL) {
 		boot(e);

@@ -67,6 +67,7 @@ struct child {			/* what the core does not know of a slot */
 	uint32_t	 pid_next;	/* chain in the table of pids */
 	int32_t		 pid;		/* 0: no process */
 	bool		 ready : 1;	/* the core knows that it started */
+	bool		 early : 1;	/* it said so before its pid was known */
 	bool		 asked : 1;	/* it was sent its stop signal */
 	bool		 ignore : 1;	/* it said X_OTP_IGNORE */
 	bool		 timed_out : 1;	/* its start took too long */
@@ -142,6 +143,7 @@ struct listed {			/* the spawner's table at the beginning */
 };
 
 #define CONFIG_KEYS	(1ULL << 63)	/* apart from the keys of log pipes */
+#define EVENTS_KEY	(3ULL << 62)	/* the history of events */
 #define PIDS_BUCKETS	1024
 #define NOTES_MAX	64
 #define NAMES_BUCKETS	256
@@ -198,6 +200,7 @@ struct engine {
 	/* only at the beginning */
 	struct config	*config;	/* checked, not yet running */
 	int		 config_fd;	/* the running one of before, or -1 */
+	int		 events_fd;	/* the history of before, or -1 */
 	struct saved_record *records;
 	uint32_t	 nrecords, records_cap;
 	struct { uint64_t key; int fd; } *held;	/* of workers */
@@ -260,6 +263,7 @@ void	engine_told_child(struct engine *e, uint64_t inc,
 void	engine_told_asked(struct engine *e, uint32_t mask);
 
 /* --- ready.c: notify messages --- */
+void	engine_ready(struct engine *e, uint32_t slot);	/* its start returned */
 void	engine_notify_events(void *arg, uint32_t events);
 void	engine_notify_drain(struct engine *e);
 void	engine_notify_retry(struct engine *e);

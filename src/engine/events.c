@@ -1,19 +1,28 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The history of events, in chunks of packed records; the oldest chunk goes
- * when there are too many.  Never writes to anyone: control.c does.
+ * when there are too many.  The chunks lie in a memfd, so that the next engine
+ * finds them; what it finds is believed only as far as it is sound.  Never
+ * writes to anyone: control.c does.
  */
 #include "engine/events.h"
 
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "engine/out.h"
 
 #define CHUNK_SIZE	16384
 #define CHUNKS_MAX	32
+#define CHUNK_VERSION	1
 
 struct record {			/* then path, reason, child, each NUL-ended */
 	uint64_t	seq, time_ms, mono_ns;
@@ -25,13 +34,17 @@ struct record {			/* then path, reason, child, each NUL-ended */
 };
 
 struct chunk {
-	uint32_t	used;
-	uint64_t	first_seq;
+	uint32_t	used, version;
+	uint64_t	first_seq;	/* 0: an empty one */
 	_Alignas(8) char data[CHUNK_SIZE];
 };
 
+#define HISTORY_SIZE	(CHUNKS_MAX * sizeof(struct chunk))
+
 struct events {
-	struct chunk	*chunks[CHUNKS_MAX];	/* oldest first */
+	struct chunk	*base;		/* all of them; NULL: none yet */
+	int		 fd;		/* whose mapping it is, or -1 */
+	struct chunk	*chunks[CHUNKS_MAX];	/* in use, oldest first */
 	int		 nchunks;
 	uint64_t	 next_seq;
 	/* where the last look-up ended, so that the next is O(1) */
@@ -52,6 +65,7 @@ events_new(uint64_t first_seq)
 {
 	struct events *e = xcalloc(1, sizeof(*e));
 
+	e->fd = -1;
 	e->next_seq = first_seq;
 	return e;
 }
@@ -59,9 +73,166 @@ events_new(uint64_t first_seq)
 void
 events_free(struct events *e)
 {
-	for (int i = 0; i < e->nchunks; i++)
-		free(e->chunks[i]);
+	if (e->fd >= 0) {
+		(void)munmap(e->base, HISTORY_SIZE);
+		(void)close(e->fd);
+	} else {
+		free(e->base);
+	}
 	free(e);
+}
+
+/* --- the memory --- */
+
+static int
+map_history(struct events *e, int fd)
+{
+	void *p = mmap(NULL, HISTORY_SIZE, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_NORESERVE, fd, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	e->base = p;
+	e->fd = fd;
+	return 0;
+}
+
+int
+events_share(struct events *e, int *out_fd)
+{
+	int fd, copy, rc;
+
+	if (e->base != NULL)
+		return -EALREADY;
+	fd = memfd_create("otpd-events", MFD_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (copy < 0 || ftruncate(fd, (off_t)HISTORY_SIZE) < 0)
+		rc = -errno;
+	else
+		rc = map_history(e, fd);
+	if (rc == 0) {
+		*out_fd = copy;
+		return 0;
+	}
+	if (copy >= 0)
+		(void)close(copy);
+	(void)close(fd);
+	return rc;
+}
+
+/* Bytes of the sound records that were committed, and the number behind. */
+static uint32_t
+sound_part(const struct chunk *c, uint64_t end_seq, uint64_t *out_next)
+{
+	const struct record *r;
+	uint64_t seq = c->first_seq;
+	uint32_t at = 0;
+
+	while (c->used <= CHUNK_SIZE && at + sizeof(*r) <= c->used &&
+	    seq < end_seq) {
+		const char *text = (const char *)(r = (const void *)(c->data +
+		    at)) + sizeof(*r);
+		uint32_t strings = 0;
+
+		if (r->len < sizeof(*r) || r->len % 8 != 0 ||
+		    r->len > c->used - at || r->seq != seq ||
+		    r->type >= EVENT_NTYPES)
+			break;
+		for (const char *p = text; p < c->data + at + r->len; p++)
+			strings += *p == '\0';
+		if (strings < (uint32_t)__builtin_popcount(r->has))
+			break;
+		at += r->len;
+		seq++;
+	}
+	*out_next = seq;
+	return at;
+}
+
+/* The chunk whose records end before seq, cut there; NULL. */
+static struct chunk *
+chunk_before(struct events *e, uint64_t seq)
+{
+	uint64_t next;
+
+	for (int i = 0; i < CHUNKS_MAX; i++) {
+		struct chunk *c = &e->base[i];
+		uint32_t used;
+
+		if (c->version != CHUNK_VERSION || c->first_seq == 0 ||
+		    c->first_seq >= seq)
+			continue;
+		used = sound_part(c, seq, &next);
+		if (used == 0 || next != seq)
+			continue;
+		c->used = used;
+		return c;
+	}
+	return NULL;
+}
+
+int
+events_adopt(struct events *e, int fd)
+{
+	uint64_t seq = e->next_seq;
+	struct chunk *c;
+	struct stat st;
+	int rc;
+
+	if (e->base != NULL)
+		return -EALREADY;
+	if (fstat(fd, &st) < 0 || st.st_size != (off_t)HISTORY_SIZE)
+		return -EINVAL;
+	rc = map_history(e, fd);
+	if (rc < 0)
+		return rc;
+	while (e->nchunks < CHUNKS_MAX && (c = chunk_before(e, seq)) != NULL) {
+		memmove(e->chunks + 1, e->chunks,
+		    (size_t)e->nchunks++ * sizeof(e->chunks[0]));
+		e->chunks[0] = c;
+		seq = c->first_seq;
+	}
+	return 0;
+}
+
+static bool
+in_use(const struct events *e, const struct chunk *c)
+{
+	for (int i = 0; i < e->nchunks; i++)
+		if (e->chunks[i] == c)
+			return true;
+	return false;
+}
+
+/* One that is not in use and has memory; NULL when there is none. */
+static struct chunk *
+unused_chunk(struct events *e)
+{
+	struct chunk *c = e->base;
+
+	if (e->nchunks == CHUNKS_MAX)
+		return NULL;
+	if (c == NULL)
+		c = e->base = xcalloc(CHUNKS_MAX, sizeof(*c));
+	while (in_use(e, c))
+		c++;
+	/* A full memory is then an error and not a signal. */
+	if (e->fd >= 0 && posix_fallocate(e->fd,
+	    (off_t)((size_t)(c - e->base) * sizeof(*c)), sizeof(*c)) != 0)
+		return NULL;
+	return c;
+}
+
+/* To memory of our own: there is none to share. */
+static void
+leave_history(struct events *e)
+{
+	(void)munmap(e->base, HISTORY_SIZE);
+	(void)close(e->fd);
+	e->fd = -1;
+	e->base = NULL;
 }
 
 static struct chunk *
@@ -71,17 +242,19 @@ chunk_with_room(struct events *e, uint32_t len)
 
 	if (c != NULL && c->used + len <= CHUNK_SIZE)
 		return c;
-	if (e->nchunks == CHUNKS_MAX) {
+	c = unused_chunk(e);
+	if (c == NULL && e->nchunks > 0) {
 		c = e->chunks[0];
 		memmove(e->chunks, e->chunks + 1,
-		    (CHUNKS_MAX - 1) * sizeof(e->chunks[0]));
-		e->nchunks--;
-	} else {
-		c = xcalloc(1, sizeof(*c));
+		    (size_t)--e->nchunks * sizeof(e->chunks[0]));
+	} else if (c == NULL) {
+		leave_history(e);
+		c = unused_chunk(e);
 	}
 	if (c == e->at_chunk)
 		e->at_chunk = NULL;
 	c->used = 0;
+	c->version = CHUNK_VERSION;
 	c->first_seq = e->next_seq;
 	e->chunks[e->nchunks++] = c;
 	return c;

@@ -46,6 +46,14 @@ struct events;
 
 struct events	*events_new(uint64_t first_seq);
 void		 events_free(struct events *e);
+/*
+ * Before the first event: keep the history in a memfd, of which *out_fd is for
+ * the next engine (the caller closes it); or take over the one that the engine
+ * before left, as far as its numbers lead up to first_seq (fd is ours then).
+ * 0 or negative errno; without either the history ends with the engine.
+ */
+int		 events_share(struct events *e, int *out_fd);
+int		 events_adopt(struct events *e, int fd);
 /* Number it, stamp it, keep it.  Returns its seq. */
 uint64_t	 events_add(struct events *e, const struct event *ev);
 uint64_t	 events_next_seq(const struct events *e);

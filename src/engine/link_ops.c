@@ -14,6 +14,7 @@
 
 typedef void cast_fn(struct engine *e, uint32_t slot, const struct caller *c);
 
+/* Its word may overtake the spawner's that it exists. */
 static void
 cast_ready(struct engine *e, uint32_t slot, const struct caller *c)
 {
@@ -22,11 +23,12 @@ cast_ready(struct engine *e, uint32_t slot, const struct caller *c)
 	(void)c;
 	if (child->ready || engine_service(e, slot)->ready != READY_GEN_SERVER)
 		return;
-	child->ready = true;
-	engine_save_child(e, slot);
-	engine_cancel_start_timer(e, slot);
-	core_started(e->core, child->inc, loop_now_ms());
-	engine_settle(e);
+	if (child->pid == 0) {
+		child->early = true;
+		engine_save_child(e, slot);
+	} else {
+		engine_ready(e, slot);
+	}
 }
 
 static void

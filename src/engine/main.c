@@ -82,7 +82,7 @@ set_up(struct engine *e)
 	int rc;
 
 	e->cx.runtime_dir = e->runtime_dir;
-	e->config_fd = -1;
+	e->config_fd = e->events_fd = -1;
 	e->next_log_key = 1;
 	e->started_ms = loop_now_ms();
 	e->loop = loop_new();

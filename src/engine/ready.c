@@ -19,6 +19,18 @@
 #define NOTIFY_MAX	4096
 #define NOTIFY_BUDGET	256
 
+void
+engine_ready(struct engine *e, uint32_t slot)
+{
+	struct child *c = engine_child(e, slot);
+
+	c->ready = true;
+	engine_save_child(e, slot);
+	engine_cancel_start_timer(e, slot);
+	core_started(e->core, c->inc, loop_now_ms());
+	engine_settle(e);
+}
+
 static void
 said_ready(struct engine *e, uint32_t slot, const char *value)
 {
@@ -27,11 +39,7 @@ said_ready(struct engine *e, uint32_t slot, const char *value)
 	if (strcmp(value, "1") != 0 || c->ready ||
 	    engine_service(e, slot)->ready != READY_NOTIFY)
 		return;
-	c->ready = true;
-	engine_save_child(e, slot);
-	engine_cancel_start_timer(e, slot);
-	core_started(e->core, c->inc, loop_now_ms());
-	engine_settle(e);
+	engine_ready(e, slot);
 }
 
 static void

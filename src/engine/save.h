@@ -13,6 +13,7 @@
 #define CHILD_F_IGNORE		0x4
 #define CHILD_F_TIMED_OUT	0x8
 #define CHILD_F_TRAPS		0x10
+#define CHILD_F_EARLY		0x20
 
 struct child_record {	/* then said, failure, last_reason, NUL-ended each */
 	uint64_t	inc, start_ns, last_at_ms;

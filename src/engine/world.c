@@ -41,15 +41,10 @@ child_alive(struct engine *e, uint32_t slot, const struct spawn_child *told)
 		c->timers->fault_wait_ms = 0;
 	engine_save_child(e, slot);
 	engine_event(e, EVENT_STARTED, slot, NULL);
-	if (s->ready != READY_EXEC || c->ready) {
-		if (s->ready == READY_NOTIFY)
-			engine_notify_retry(e);
-		return;
-	}
-	c->ready = true;
-	engine_cancel_start_timer(e, slot);
-	core_started(e->core, c->inc, loop_now_ms());
-	engine_settle(e);
+	if (s->ready == READY_NOTIFY)
+		engine_notify_retry(e);
+	else if (!c->ready && (s->ready == READY_EXEC || c->early))
+		engine_ready(e, slot);
 }
 
 static bool

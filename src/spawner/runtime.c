@@ -205,8 +205,9 @@ make_memfds(struct spawner *sp)
 int
 runtime_open(struct spawner *sp)
 {
-	/* Services run by root as somebody else must get through to notify;
-	 * they cannot look around, and names/ is closed to them. */
+	/* Services run by root as somebody else must get through to notify and
+	 * to each other; they cannot look around, and each socket has its own
+	 * mode. */
 	mode_t mode = geteuid() == 0 ? 0711 : 0700;
 	int rc;
 
@@ -216,7 +217,7 @@ runtime_open(struct spawner *sp)
 	rc = take_lock(sp);
 	if (rc < 0)
 		return rc;
-	sp->names = own_directory(sp, sp->dir, "names", 0700);
+	sp->names = own_directory(sp, sp->dir, "names", mode);
 	if (sp->names < 0)
 		return sp->names;
 	rc = make_sockets(sp);
