@@ -80,18 +80,8 @@ serve_start_child(struct core *c, struct sup *s, struct call *m)
 	}
 	ch = m->made;
 	m->made = NULL;
-	if (is_simple(s)) {
-		struct core_spec spec = {
-			.user = ch->user,
-			.type = s->template->type,
-			.restart = s->template->restart,
-			.shutdown_ms = s->template->shutdown_ms,
-			.backoff_min_ms = s->template->backoff_min_ms,
-			.backoff_max_ms = s->template->backoff_max_ms,
-			.backoff_reset_ms = s->template->backoff_reset_ms,
-		};
-		slot_fill(ch, &spec);
-	}
+	if (is_simple(s))
+		slot_fill_instance(s, ch);
 	ch->parent = s->self;
 	index_add(c, ch);
 	tree_append(c, s, ch);

@@ -27,6 +27,7 @@ void	*core_alloc(size_t size);	/* zeroed; never NULL */
 void	*core_grow(void *array, size_t n, size_t size);
 struct child *slot_build(struct core *c, const struct core_spec *spec);
 void	slot_fill(struct child *ch, const struct core_spec *spec);
+void	slot_fill_instance(const struct sup *s, struct child *ch);
 void	slot_fill_sup(struct core *c, struct sup *s,
 	    const struct core_spec *spec);
 void	slot_fix(struct sup *s, struct child *ch);	/* append to the spec */
@@ -124,7 +125,8 @@ void	call_refuse(struct core *c, struct call *m, enum core_result result);
 void	reload_serve(struct core *c, struct sup *s);
 void	reload_stopped(struct core *c, struct sup *s);
 void	reload_forget(struct core *c, struct child *ch);
-void	reload_over(struct core *c, struct sup *s);	/* whatever became */
+void	reload_done(struct core *c, struct sup *s);
+void	reload_over(struct core *c, struct sup *s);
 
 /* save.c, restore.c */
 void	save_forget(struct core *c, const struct child *ch);

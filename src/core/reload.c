@@ -30,6 +30,16 @@ match(const struct core *c, const struct sup *s, const struct core_spec *spec)
 	return ch != NULL && same_kind(ch, spec) ? ch : NULL;
 }
 
+/* One that was restored without its specification has no user. */
+static bool
+is_same(const struct child *ch, const struct core_spec *spec,
+    core_same_fn *same)
+{
+	if (ch->user == NULL || spec->user == NULL)
+		return ch->user == spec->user;
+	return same(ch->user, spec->user);
+}
+
 static void
 diff_children(const struct core *c, struct todo *todo, const struct sup *s,
     const struct core_spec *spec, core_same_fn *same, core_diff_fn *emit,
@@ -44,8 +54,8 @@ diff_children(const struct core *c, struct todo *todo, const struct sup *s,
 			continue;
 		}
 		ch->seen = true;
-		emit(arg, same(ch->user, spec->user) ? CORE_KEEP :
-		    CORE_CHANGE, ch->slot, spec, s->self->slot);
+		emit(arg, is_same(ch, spec, same) ? CORE_KEEP : CORE_CHANGE,
+		    ch->slot, spec, s->self->slot);
 		if (ch->sup != NULL)
 			todo_push(todo, ch, spec);
 	}
@@ -88,12 +98,12 @@ static void
 update(struct core *c, struct child *ch, const struct core_spec *spec,
     core_same_fn *same)
 {
-	if (!same(ch->user, spec->user) && ch->state != CORE_STOPPED)
+	if (!is_same(ch, spec, same) && ch->state != CORE_STOPPED)
 		ch->changed = true;
-	if (ch->parked && !spec->down) {
-		ch->parked = false;
+	if (ch->doomed || (ch->parked && !spec->down))
 		ch->wanted = true;
-	}
+	if (!spec->down)
+		ch->parked = false;
 	if (ch->user != spec->user)
 		act_free(c, ch, ch->user);
 	slot_fill(ch, spec);
@@ -287,20 +297,24 @@ reload_stopped(struct core *c, struct sup *s)
 	sup_starts(c, s, s->first);
 }
 
-/* It has converged, or ended, or will begin anew: no need to wait for it. */
+/* It has converged.  Another reload may lie in its mailbox already. */
+void
+reload_done(struct core *c, struct sup *s)
+{
+	s->job = JOB_NONE;
+	c->nreloads--;
+	answer(c);
+}
+
+/* It has ended, or will begin anew: there is nothing to wait for. */
 void
 reload_over(struct core *c, struct sup *s)
 {
-	uint32_t before = c->nreloads;
-
 	if (s->reload.queued) {
 		mbox_remove(s, &s->reload);
 		c->nreloads--;
-	}
-	if (s->job == JOB_RELOAD) {
-		s->job = JOB_NONE;
-		c->nreloads--;
-	}
-	if (c->nreloads != before)
 		answer(c);
+	}
+	if (s->job == JOB_RELOAD)
+		reload_done(c, s);
 }

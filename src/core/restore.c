@@ -350,6 +350,7 @@ get_child(struct child *ch, const struct child_part *p)
 	ch->restarts = p->restarts;
 	ch->backoff_ms = p->backoff_ms;
 	if (ch->parent != NULL && ch->parent->sup->template != NULL) {
+		slot_fill_instance(ch->parent->sup, ch);
 		ch->shutdown_ms = p->shutdown_ms;
 		ch->restart = (enum core_restart)p->restart;
 	}

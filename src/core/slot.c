@@ -88,6 +88,21 @@ slot_fill(struct child *ch, const struct core_spec *spec)
 	ch->down = spec->down;
 }
 
+/* An instance is as the template says, with an id and a user of its own. */
+void
+slot_fill_instance(const struct sup *s, struct child *ch)
+{
+	const struct child *t = s->template;
+
+	ch->type = t->type;
+	ch->restart = t->restart;
+	ch->shutdown_ms = t->shutdown_ms;
+	ch->backoff_min_ms = t->backoff_min_ms;
+	ch->backoff_max_ms = t->backoff_max_ms;
+	ch->backoff_reset_ms = t->backoff_reset_ms;
+	ch->significant = ch->down = false;
+}
+
 static struct child *
 child_new(const struct core_spec *spec)
 {

@@ -231,8 +231,10 @@ stops_done(struct core *c, struct sup *s)
 static void
 stop_settle(struct core *c, struct sup *s, struct child *ch)
 {
+	bool crashed = ch == s->from && s->strategy == CORE_REST_FOR_ONE;
+
 	if (s->job == JOB_RESTART && ch->restart == CORE_TEMPORARY &&
-	    !ch->held)
+	    !ch->held && !crashed)
 		tree_drop(c, ch);
 	else if (s->job == JOB_RELOAD && ch->doomed)
 		tree_drop(c, ch);
@@ -285,7 +287,7 @@ starts_done(struct core *c, struct sup *s)
 	bool init = s->job == JOB_INIT;
 
 	if (s->job == JOB_RELOAD)
-		reload_over(c, s);
+		reload_done(c, s);
 	sup_idle(c, s);
 	if (init)
 		child_start_done(c, s->self, OUT_OK);

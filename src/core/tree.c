@@ -146,6 +146,8 @@ tree_unlist(struct core *c, struct child *ch)
 	struct sup *s = ch->parent->sup;
 
 	assert(ch->listed && s->at != ch);
+	if (s->from == ch)
+		s->from = NULL;
 	if (ch->prev != NULL)
 		ch->prev->next = ch->next;
 	else
