@@ -17,7 +17,7 @@
 #include "spawner/programs.h"
 
 #define SIGNALS_TURN	16	/* read at once */
-#define SMALL		64	/* so few children are all looked at at once */
+#define SMALL		256	/* so few children are all looked at at once */
 #define SLOTS_TURN	512	/* looked at in a turn otherwise */
 #define REAP_TURN	256	/* strangers reaped in a turn */
 #define SWEEP_AFTER	(1 * MS)

@@ -77,11 +77,13 @@ int
 main(int argc, char **argv)
 {
 	const char *srcdir = getenv("OTPD_SRCDIR");
-	const char *target = strrchr(argv[0], '_');	/* of fuzz_frame */
+	const char *target = strrchr(argv[0], '/');
 	char corpus[4096];
 	int i, n, total = 0;
 
 	target = target == NULL ? argv[0] : target + 1;
+	if (strncmp(target, "fuzz_", 5) == 0)
+		target += 5;
 	if (argc == 1) {
 		(void)snprintf(corpus, sizeof(corpus),
 		    "%s/tests/fuzz/corpus/%s", srcdir == NULL ? "." : srcdir,

@@ -369,8 +369,22 @@ receive(struct part *p)
 		memcpy(&p->in_fd, CMSG_DATA(c), sizeof(int));
 }
 
+/* A read end that is a write end too waits for writers to come. */
 static void
-take_held(struct part *p, uint64_t key, int *out)
+never_end(int *fd)
+{
+	char path[64];
+	int both;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", *fd);
+	both = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	ck_assert_int_ge(both, 0);
+	(void)close(*fd);
+	*fd = both;
+}
+
+static void
+take_held(struct rig *r, struct part *p, uint64_t key, int *out)
 {
 	ck_assert_uint_lt(key, RIG_KEYS);
 	ck_assert_int_ge(p->in_fd, 0);
@@ -378,6 +392,8 @@ take_held(struct part *p, uint64_t key, int *out)
 		(void)close(out[key]);
 	out[key] = p->in_fd;
 	p->in_fd = -1;
+	if (out == r->pipes)
+		never_end(&out[key]);
 }
 
 static void
@@ -405,7 +421,7 @@ take(struct rig *r, struct part *p, const struct spawn_header *h)
 		break;
 	case SPAWN_PONG: r->pong = h->inc; break;
 	case SPAWN_HELD:
-		take_held(p, h->inc, p == &r->engine ? r->held : r->pipes);
+		take_held(r, p, h->inc, p == &r->engine ? r->held : r->pipes);
 		break;
 	case SPAWN_DROPPED: r->dropped[h->inc] = true; break;
 	case SPAWN_FINISH: r->finish = true; break;

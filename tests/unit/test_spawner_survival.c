@@ -210,7 +210,7 @@ START_TEST(a_released_pipe_is_given_up_after_it_was_told)
 		rig_read_logger(&rig);
 	rig_read_line(rig.pipes[9], line, sizeof(line));
 	ck_assert_str_eq(line, "last\n");
-	ck_assert_int_eq(read(rig.pipes[9], &byte, 1), 0);
+	ck_assert_int_lt(read(rig.pipes[9], &byte, 1), 0);
 	rig_stop(&rig, 0);
 }
 END_TEST
