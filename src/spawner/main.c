@@ -268,7 +268,7 @@ turn(struct spawner *sp)
 	if (logger)
 		logger_readable(sp);
 	now = now_ns();
-	reap_sweep(sp, now);
+	reap_sweep(sp, now, n > 0);
 	programs_tick(sp, now);
 	if (sp->quit.phase != QUIT_NOT)
 		quit_tick(sp, now);

@@ -18,10 +18,11 @@
 
 #define SIGNALS_TURN	16	/* read at once */
 #define SMALL		256	/* so few children are all looked at at once */
-#define SLOTS_TURN	512	/* looked at in a turn otherwise */
+#define SLOTS_TURN	64	/* looked at in a turn otherwise */
 #define REAP_TURN	256	/* strangers reaped in a turn */
 #define SWEEP_AFTER	(1 * MS)
-#define REST_PER_CHILD	1000	/* ns, between passes: four times the work */
+#define SWEEP_YIELDS	(1 * MS)	/* to whatever else there is to do */
+#define REST_PER_CHILD	2000	/* ns, between passes: eight times the work */
 #define STRANGERS_AFTER	(100 * MS)
 
 static void
@@ -176,11 +177,14 @@ sweep_rest(struct spawner *sp, uint64_t now)
 }
 
 void
-reap_sweep(struct spawner *sp, uint64_t now)
+reap_sweep(struct spawner *sp, uint64_t now, bool busy)
 {
 	struct sweep *sw = &sp->sweep;
+	uint32_t found;
 
 	if (sw->due_ns == 0 || now < sw->due_ns)
+		return;
+	if (busy && !sw->pays && now - sw->due_ns < SWEEP_YIELDS)
 		return;
 	if (sp->table.alive <= SMALL || (sw->left == 0 && !sw->wanted)) {
 		sweep_at_once(sp, now);
@@ -191,7 +195,9 @@ reap_sweep(struct spawner *sp, uint64_t now)
 		sw->found = 0;
 		sw->left = sp->table.high;
 	}
+	found = sw->found;
 	sweep_slots(sp, SLOTS_TURN);
+	sw->pays = sw->found > found;
 	sw->due_ns = now;
 	if (sw->left == 0)
 		sweep_rest(sp, now);

@@ -64,6 +64,7 @@ struct sweep {
 	uint32_t	left;		/* slots yet to look at in a pass */
 	uint32_t	cursor;
 	uint32_t	found;		/* in this pass */
+	bool		pays;		/* the last part of it found some */
 	bool		wanted;		/* another pass is to begin */
 	bool		strangers;	/* then also those in no slot */
 };
