@@ -5,6 +5,7 @@
  * machine is not a fault of the child: such a start is tried again and nobody
  * counts.
  */
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -117,6 +118,24 @@ failure_subject(struct engine *e, uint32_t slot, uint8_t step, char *out,
 	free(order);
 }
 
+/* What the errno of a failed exec does not say. */
+static const char *
+exec_words(const char *program, int error)
+{
+	struct stat st;
+	bool there = stat(program, &st) == 0;
+
+	if (error == ENOENT && there)
+		return "its interpreter (the #! line) does not exist";
+	if (error == ENOEXEC)
+		return "neither a program of this machine nor a script";
+	if (error == EACCES && there && S_ISDIR(st.st_mode))
+		return "it is a directory";
+	if (error == EACCES && there && (st.st_mode & 0111) == 0)
+		return "it is not executable (no x bit)";
+	return strerror(error);
+}
+
 /* In words: what was tried, on what, and why it went wrong. */
 static void
 failure_words(struct engine *e, uint32_t slot, const struct spawn_child *told,
@@ -126,11 +145,8 @@ failure_words(struct engine *e, uint32_t slot, const struct spawn_child *told,
 	char what[512];
 
 	failure_subject(e, slot, told->step, what, sizeof(what));
-	if (told->step == SPAWN_STEP_EXEC && told->error == ENOENT &&
-	    access(what + 1, F_OK) == 0)
-		why = "its interpreter (the #! line) does not exist";
-	else if (told->step == SPAWN_STEP_EXEC && told->error == ENOEXEC)
-		why = "neither a program of this machine nor a script";
+	if (told->step == SPAWN_STEP_EXEC && what[0] == ' ')
+		why = exec_words(what + 1, told->error);
 	(void)snprintf(out, size, "%s%.180s: %c%s", spawn_step_name(told->step),
 	    what, why[0] >= 'A' && why[0] <= 'Z' ? why[0] + 32 : why[0],
 	    why + 1);
