@@ -66,7 +66,7 @@ apt_install() {
 	    --no-install-recommends "$@"
 }
 
-build_needs="autoconf automake gcc libc6-dev make pkg-config libbsd-dev
+build_needs="autoconf automake libtool gcc libc6-dev make pkg-config libbsd-dev
     libcjson-dev"
 
 # source_copy DIR: the source tree, generated files left out, in DIR.  The
