@@ -139,7 +139,8 @@ needed(const struct why *w, enum need need)
 	case NEED_GEN_SERVER:	return ready_is(w, "gen_server");
 	case NEED_MISSING:	return exec_failed(w, "no such file");
 	case NEED_FORBIDDEN:	return exec_failed(w, "permission denied") ||
-				    exec_failed(w, "is a directory");
+				    exec_failed(w, "is a directory") ||
+				    exec_failed(w, "no x bit");
 	case NEED_INTERPRETER:	return exec_failed(w, "interpreter");
 	case NEED_FORMAT:	return exec_failed(w, "neither a program") ||
 				    exec_failed(w, "exec format");
