@@ -23,7 +23,7 @@ _otpctl()
 	local commands="status is-running is-failed wait sync start stop
 	    restart signal reload check shutdown events logs why failed info
 	    start-child terminate-child restart-child delete-child
-	    which-children count-children help"
+	    which-children count-children call cast send sys help"
 
 	cur=${COMP_WORDS[COMP_CWORD]}
 	prev=${COMP_WORDS[COMP_CWORD - 1]}
@@ -76,6 +76,17 @@ _otpctl()
 		else
 			mapfile -t COMPREPLY < <(compgen -W "starting running
 			    stopping backoff stopped failed gone" -- "$cur")
+		fi ;;
+	sys)
+		if [[ $prev == sys ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "get-state
+			    get-status suspend resume statistics trace
+			    replace-state change-code terminate" -- "$cur")
+		elif [[ $prev == "${COMP_WORDS[i + 1]}" ]]; then
+			mapfile -t COMPREPLY < <(compgen -W \
+			    "$(_otpctl_paths "${where[@]}")" -- "$cur")
+		elif [[ ${COMP_WORDS[i + 1]} == trace ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "on off" -- "$cur")
 		fi ;;
 	sync|reload|shutdown|events|failed|info)
 		;;

@@ -16,8 +16,8 @@ end
 
 set -l with_paths status is-running is-failed wait start stop restart \
     signal logs why start-child terminate-child restart-child delete-child \
-    which-children count-children
-set -l without sync reload check shutdown events failed info help
+    which-children count-children call cast send
+set -l without sync reload check shutdown events failed info sys help
 
 complete -c otpctl -f
 complete -c otpctl -s q -d 'Nothing about what went well'
@@ -33,6 +33,8 @@ complete -c otpctl -n '__fish_seen_subcommand_from wait' \
     -a 'starting running stopping backoff stopped failed gone'
 complete -c otpctl -n '__fish_seen_subcommand_from signal' \
     -a 'HUP INT QUIT TERM KILL USR1 USR2 STOP CONT'
+complete -c otpctl -n '__fish_seen_subcommand_from sys' \
+    -a 'get-state get-status suspend resume statistics trace replace-state change-code terminate'
 complete -c otpctl -n '__fish_seen_subcommand_from check' -F
 complete -c otpctl -n '__fish_seen_subcommand_from help' -a "$with_paths $without"
 complete -c otpctl -n '__fish_seen_subcommand_from events logs' -s f -l follow -d 'Go on with what is new'

@@ -44,6 +44,10 @@ _otpctl_commands() {
 		"delete-child:forget a stopped child's specification"
 		"which-children:a supervisor's children, newest first"
 		'count-children:how many of which kind'
+		'call:ask a gen_server, show its reply'
+		'cast:tell a gen_server, without an answer'
+		'send:send a gen_server a plain message'
+		'sys:look into a gen_server, or suspend it'
 		'help:the commands, or more about one'
 	)
 	_describe command commands
@@ -73,6 +77,12 @@ _otpctl() {
 	signal) if (( CURRENT == 2 )); then _signals; else _otpctl_paths; fi ;;
 	wait) if (( CURRENT == 2 )); then _otpctl_paths
 		else compadd starting running stopping backoff stopped failed gone
+		fi ;;
+	sys) if (( CURRENT == 2 )); then
+			compadd get-state get-status suspend resume statistics \
+			    trace replace-state change-code terminate
+		elif (( CURRENT == 3 )); then _otpctl_paths
+		elif [[ $words[2] == trace ]]; then compadd on off
 		fi ;;
 	*) _otpctl_paths ;;
 	esac

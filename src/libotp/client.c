@@ -38,6 +38,7 @@ struct client {
 	struct text	 reply, info;
 	uint16_t	 error_tag;
 	char		*error;
+	char		*down;		/* last words, or NULL */
 };
 
 static uint64_t
@@ -181,7 +182,7 @@ wait_ready(struct client *c, uint64_t deadline)
 }
 
 static int
-take_error(struct client *c, const struct frame_header *h, const void *words)
+keep_words(char **at, const struct frame_header *h, const void *words)
 {
 	char *text = malloc((size_t)h->length + 1);
 
@@ -189,10 +190,18 @@ take_error(struct client *c, const struct frame_header *h, const void *words)
 		return -ENOMEM;
 	memcpy(text, words, h->length);
 	text[h->length] = '\0';
-	free(c->error);
-	c->error = text;
+	free(*at);
+	*at = text;
+	return 0;
+}
+
+static int
+take_error(struct client *c, const struct frame_header *h, const void *words)
+{
+	int rc = keep_words(&c->error, h, words);
+
 	c->error_tag = h->tag;
-	return -EREMOTEIO;
+	return rc < 0 ? rc : -EREMOTEIO;
 }
 
 /*
@@ -211,6 +220,8 @@ take_frames(struct client *c)
 	while ((rc = peer_next(c->peer, &h, &payload)) == 1) {
 		if (h.type == FRAME_ERROR && (h.ref == c->ref || h.ref == 0))
 			return take_error(c, &h, payload);
+		if (h.type == FRAME_DOWN && h.ref == 0)
+			(void)keep_words(&c->down, &h, payload);
 		if (h.ref != c->ref)
 			continue;
 		if (h.type == FRAME_REPLY)
@@ -320,13 +331,16 @@ client_close(struct client *c)
 	text_release(&c->reply);
 	text_release(&c->info);
 	free(c->error);
+	free(c->down);
 	free(c);
 }
 
 static int
-start_call(struct client *c, const char *payload, size_t len, uint64_t deadline)
+start_call(struct client *c, uint8_t type, uint16_t tag, const char *payload,
+    size_t len, uint64_t deadline)
 {
-	struct frame_header h = { .type = FRAME_CALL, .deadline = deadline };
+	struct frame_header h = { .type = type, .tag = tag,
+	    .deadline = deadline };
 
 	text_release(&c->reply);
 	text_release(&c->info);
@@ -337,22 +351,37 @@ start_call(struct client *c, const char *payload, size_t len, uint64_t deadline)
 	return peer_send(c->peer, &h, payload);
 }
 
+static int
+hear(struct client *c, uint64_t deadline, client_info_fn *fn, void *arg)
+{
+	int rc;
+
+	do {
+		rc = await(c, deadline);
+		if (rc < 0)
+			return rc;
+		if (c->reply.whole)
+			return 0;
+		rc = fn(arg, c->info.data, c->info.len);
+	} while (rc == 0);
+	return rc;
+}
+
 int
 client_stream(struct client *c, const char *payload, size_t len,
     uint64_t deadline, client_info_fn *fn, void *arg)
 {
-	int rc;
+	int rc = start_call(c, FRAME_CALL, 0, payload, len, deadline);
 
-	rc = start_call(c, payload, len, deadline);
-	while (rc == 0) {
-		rc = await(c, deadline);
-		if (rc < 0)
-			break;
-		if (c->reply.whole)
-			return 0;
-		rc = fn(arg, c->info.data, c->info.len);
-	}
-	return rc;
+	return rc < 0 ? rc : hear(c, deadline, fn, arg);
+}
+
+int
+client_follow(struct client *c, uint64_t deadline, client_info_fn *fn,
+    void *arg)
+{
+	text_release(&c->reply);
+	return hear(c, deadline, fn, arg);
 }
 
 static int
@@ -365,18 +394,48 @@ ignore_info(void *arg, const char *payload, size_t len)
 }
 
 int
-client_call(struct client *c, const char *payload, size_t len,
-    uint64_t deadline, char **out, size_t *out_len)
+client_request(struct client *c, uint8_t type, uint16_t tag,
+    const char *payload, size_t len, uint64_t deadline, char **out,
+    size_t *out_len)
 {
-	int rc;
+	int rc = start_call(c, type, tag, payload, len, deadline);
 
-	rc = client_stream(c, payload, len, deadline, ignore_info, NULL);
+	if (rc == 0)
+		rc = hear(c, deadline, ignore_info, NULL);
 	if (rc < 0)
 		return rc;
 	*out = c->reply.data;
 	*out_len = c->reply.len;
 	c->reply = (struct text){ 0 };
 	return 0;
+}
+
+int
+client_call(struct client *c, const char *payload, size_t len,
+    uint64_t deadline, char **out, size_t *out_len)
+{
+	return client_request(c, FRAME_CALL, 0, payload, len, deadline, out,
+	    out_len);
+}
+
+/* What comes meanwhile is read, so that neither side waits for the other. */
+int
+client_send(struct client *c, uint8_t type, const char *payload, size_t len,
+    uint64_t deadline)
+{
+	int rc = start_call(c, type, 0, payload, len, deadline);
+
+	while (rc == 0) {
+		rc = peer_flush(c->peer);
+		if (rc <= 0)
+			return rc;
+		rc = wait_ready(c, deadline);
+		if (rc == 0)
+			rc = peer_read(c->peer);
+		if (rc >= 0)
+			rc = take_frames(c);
+	}
+	return rc < 0 ? rc : -EPROTO;	/* an answer that nobody asked for */
 }
 
 const char *
@@ -391,4 +450,19 @@ client_error(const struct client *c, uint16_t *out_tag)
 {
 	*out_tag = c->error_tag;
 	return c->error == NULL ? "" : c->error;
+}
+
+const char *
+client_path(const struct client *c, uint64_t *out_generation)
+{
+	const char *name, *path;
+
+	*out_generation = peer_hello(c->peer, &name, &path)->generation;
+	return path;
+}
+
+const char *
+client_last_words(const struct client *c)
+{
+	return c->down == NULL ? "" : c->down;
 }

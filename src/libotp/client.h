@@ -28,6 +28,14 @@ void		 client_close(struct client *c);
  */
 int	client_call(struct client *c, const char *payload, size_t len,
 	    uint64_t deadline, char **out, size_t *out_len);
+/* The same with a frame of another type than CALL: SYSTEM and its operation. */
+int	client_request(struct client *c, uint8_t type, uint16_t tag,
+	    const char *payload, size_t len, uint64_t deadline, char **out,
+	    size_t *out_len);
+/* A frame that has no answer: CAST, INFO.  Returns when all of it is on its
+ * way.  0, or as of client_call. */
+int	client_send(struct client *c, uint8_t type, const char *payload,
+	    size_t len, uint64_t deadline);
 /*
  * Call and hand every INFO to fn until the final REPLY, an error, or until fn
  * returns other than 0, which is then returned.  payload is NUL-ended beyond
@@ -36,9 +44,17 @@ int	client_call(struct client *c, const char *payload, size_t len,
 typedef int client_info_fn(void *arg, const char *payload, size_t len);
 int	client_stream(struct client *c, const char *payload, size_t len,
 	    uint64_t deadline, client_info_fn *fn, void *arg);
+/* Hand every INFO that follows the reply of the last request to fn, for ever:
+ * until fn returns other than 0, or an error. */
+int	client_follow(struct client *c, uint64_t deadline, client_info_fn *fn,
+	    void *arg);
 /* The final REPLY of the last client_stream that returned 0, NUL-ended beyond
  * its length; borrowed until the next call. */
 const char *client_reply(const struct client *c, size_t *out_len);
 const char *client_error(const struct client *c, uint16_t *out_tag);
+/* Whom it is connected with, as its HELLO says: "" when that says none. */
+const char *client_path(const struct client *c, uint64_t *out_generation);
+/* After -ENOTCONN: what the server said when it ended, {"reason":...}, or "". */
+const char *client_last_words(const struct client *c);
 
 #endif /* OTPD_LIBOTP_CLIENT_H */

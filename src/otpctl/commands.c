@@ -9,6 +9,9 @@
 
 #define FOR_EVER	0
 #define QUESTION_S	10	/* how long an answer may take */
+#define CALL_S		5	/* OTP's */
+
+#define CALL_OPTS	(CTL_OPT_TIMEOUT | CTL_OPT_TIMEOUT_MS)
 
 const struct command commands[] = {
 	{ "status", "[PATH...]", "show the tree, or parts of it",
@@ -91,6 +94,24 @@ const struct command commands[] = {
 	    true },
 	{ "count-children", "SUP", "how many of which kind", NULL,
 	    cmd_count_children, 1, 1, CTL_OPT_TIMEOUT, QUESTION_S, true },
+	{ "call", "NAME [PAYLOAD]", "ask a gen_server, show its reply",
+	    "NAME is a registered name (counter), a path (web/counter) or a "
+	    "socket (./x.sock).\nA PAYLOAD of - is read from standard input.  "
+	    "A reply that is JSON is laid out,\nwith --json on one line.  A "
+	    "bare number of --timeout is milliseconds.",
+	    cmd_call, 1, 2, CALL_OPTS, CALL_S, false },
+	{ "cast", "NAME [PAYLOAD]", "tell a gen_server, without an answer",
+	    "NAME and PAYLOAD as for call.",
+	    cmd_cast, 1, 2, CALL_OPTS, CALL_S, false },
+	{ "send", "NAME [PAYLOAD]", "send a plain message (handle_info)",
+	    "NAME and PAYLOAD as for call.",
+	    cmd_send, 1, 2, CALL_OPTS, CALL_S, false },
+	{ "sys", "OP NAME [PAYLOAD]", "look into a gen_server, or suspend it",
+	    "OP is one of get-state, get-status, suspend, resume, "
+	    "statistics,\ntrace [on|off], replace-state STATE, change-code "
+	    "[EXTRA], terminate [REASON].\ntrace shows each message until it "
+	    "is interrupted, or for --timeout.",
+	    cmd_sys, 2, 3, CALL_OPTS, CALL_S, false },
 	{ "help", "[COMMAND]", "this list, or more about one command", NULL,
 	    cmd_help, 0, 1, 0, QUESTION_S, true },
 	{ NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, false }

@@ -82,6 +82,7 @@ help_one(struct buf *b, const struct command *cmd)
 {
 	buf_printf(b, "usage: otpctl %s%s%s%s%s\n\n%s.\n", cmd->name,
 	    cmd->args[0] != '\0' ? " " : "", cmd->args,
+	    cmd->options & CTL_OPT_TIMEOUT_MS ? " [--timeout MS]" :
 	    cmd->options & CTL_OPT_TIMEOUT ? " [--timeout S]" : "",
 	    " [-q] [--json]", cmd->help);
 	if (cmd->more != NULL)
@@ -109,13 +110,17 @@ cmd_help(struct ctl *c)
 	return CTL_OK;
 }
 
-/* Seconds, or a number with ms, s or m; 0 ns is rounded up to 1. */
+/* A number of units, or with ms, s or m; 0 ns is rounded up to 1. */
 static bool
-parse_timeout(const char *s, uint64_t *out)
+parse_timeout(const char *s, double unit, uint64_t *out)
 {
-	double v, unit = 1;
+	double v;
 	char *end;
 
+	if (strcmp(s, "infinity") == 0) {
+		*out = UINT64_MAX;
+		return true;
+	}
 	errno = 0;
 	v = strtod(s, &end);
 	if (end == s || errno != 0 || !isfinite(v) || v < 0 ||
@@ -125,7 +130,9 @@ parse_timeout(const char *s, uint64_t *out)
 		unit = 1e-3;
 	else if (strcmp(end, "m") == 0)
 		unit = 60;
-	else if (strcmp(end, "s") != 0 && end[0] != '\0')
+	else if (strcmp(end, "s") == 0)
+		unit = 1;
+	else if (end[0] != '\0')
 		return false;
 	*out = (uint64_t)(v * unit * 1e9) + 1;
 	return true;
@@ -203,8 +210,7 @@ take_option(struct ctl *c, int opt, unsigned *given)
 		*given |= CTL_OPT_SINCE;
 		return CTL_OK;
 	case OPT_TIMEOUT:
-		if (!parse_timeout(optarg, &c->timeout_ns))
-			return usage("not a timeout: ", optarg);
+		c->timeout = optarg;
 		*given |= CTL_OPT_TIMEOUT;
 		return CTL_OK;
 	default:
@@ -275,6 +281,9 @@ pick(struct ctl *c, unsigned given, bool help)
 		ctl_warn("usage: otpctl %s %s", c->cmd->name, c->cmd->args);
 		return CTL_USAGE;
 	}
+	if (c->timeout != NULL && !parse_timeout(c->timeout,
+	    c->cmd->options & CTL_OPT_TIMEOUT_MS ? 1e-3 : 1, &c->timeout_ns))
+		return usage("not a timeout: ", c->timeout);
 	return CTL_OK;
 }
 
@@ -319,7 +328,7 @@ set_deadline(struct ctl *c)
 
 	if (ns == 0 && !c->follow)
 		ns = c->cmd->patience_s * UINT64_C(1000000000);
-	if (ns != 0)
+	if (ns != 0 && ns != UINT64_MAX)
 		c->deadline = ctl_now_ns() + ns;
 }
 

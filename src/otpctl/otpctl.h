@@ -29,7 +29,8 @@ enum ctl_server { CTL_ENGINE, CTL_LOGGER, CTL_NSERVERS };
 
 enum ctl_option {		/* those that belong to some commands only */
 	CTL_OPT_TIMEOUT = 1, CTL_OPT_FOLLOW = 2, CTL_OPT_LINES = 4,
-	CTL_OPT_SINCE = 8, CTL_OPT_DRY_RUN = 16
+	CTL_OPT_SINCE = 8, CTL_OPT_DRY_RUN = 16,
+	CTL_OPT_TIMEOUT_MS = 32	/* with TIMEOUT: a bare number is that */
 };
 
 struct ctl;
@@ -84,7 +85,8 @@ struct ctl {
 	bool			 json, quiet, follow, dry_run, has_since;
 	int			 lines;	/* of -n; -1: not given */
 	uint64_t		 since;
-	uint64_t		 timeout_ns;	/* of --timeout; 0: not given */
+	const char		*timeout;	/* of --timeout; NULL: not given */
+	uint64_t		 timeout_ns;	/* 0: not given; UINT64_MAX */
 	uint64_t		 deadline;	/* CLOCK_MONOTONIC; 0: none */
 	int			 argc;		/* operands */
 	char			**argv;
@@ -137,6 +139,10 @@ int	cmd_restart_child(struct ctl *c);
 int	cmd_delete_child(struct ctl *c);
 int	cmd_which_children(struct ctl *c);
 int	cmd_count_children(struct ctl *c);
+int	cmd_call(struct ctl *c);
+int	cmd_cast(struct ctl *c);
+int	cmd_send(struct ctl *c);
+int	cmd_sys(struct ctl *c);
 int	cmd_help(struct ctl *c);
 
 /* The last n lines of a child's log, raw, into *b; quiet when there are
