@@ -197,6 +197,8 @@ core_shutdown(struct core *c, uint64_t now_ms)
 	struct child *root = c->root;
 
 	c->now_ms = now_ms;
+	if (root == NULL)
+		return;
 	if (root->state != CORE_RUNNING && root->state != CORE_STARTING)
 		return;
 	if (!c->compat) {

@@ -70,7 +70,7 @@ struct core_child {		/* a view; id and user are borrowed */
 	const char	*id;
 	void		*user;
 	uint32_t	 slot, parent;
-	uint64_t	 inc;		/* the present or the last incarnation */
+	uint64_t	 inc;		/* the present or the last one */
 	enum core_state	 state;
 	enum core_type	 type;
 	enum core_restart restart;
@@ -78,13 +78,14 @@ struct core_child {		/* a view; id and user are borrowed */
 	uint32_t	 restarts;	/* by its supervisor's rules */
 	bool		 held;		/* stopped by an operator */
 	bool		 failed;	/* stopped, and its last end was a
-					 * failed start, abnormal or giving up */
+					 * failed start, abnormal or the
+					 * giving up */
 	bool		 waiting;	/* restarting: the delay is running */
 	bool		 dynamic;	/* added at run time */
 	/* supervisors only */
 	enum core_strategy strategy;
 	uint32_t	 max_restarts, period_ms;
-	uint32_t	 recent;	/* restarts inside the window at now_ms */
+	uint32_t	 recent;	/* restarts inside the window */
 	uint32_t	 nspecs, nactive;
 	bool		 busy;		/* in the middle of something */
 };
@@ -109,7 +110,7 @@ enum core_result {
 
 struct core_call {
 	enum core_op	 op;
-	uint64_t	 id;		/* the caller's; comes back in the reply */
+	uint64_t	 id;		/* the caller's; in the reply too */
 	uint32_t	 sup;		/* slot of the supervisor */
 	const char	*child;		/* its id; NULL where spec says it */
 	const struct core_spec *spec;	/* CORE_OP_START_CHILD; for a simple
@@ -187,7 +188,8 @@ struct core	*core_new(bool compat);
 void		 core_free(struct core *c);
 
 /* Start the tree.  Once; not after core_restore_end(). */
-void	core_boot(struct core *c, const struct core_spec *root, uint64_t now_ms);
+void	core_boot(struct core *c, const struct core_spec *root,
+	    uint64_t now_ms);
 
 void	core_started(struct core *c, uint64_t inc, uint64_t now_ms);
 void	core_start_failed(struct core *c, uint64_t inc, uint64_t now_ms);
@@ -196,7 +198,8 @@ void	core_exited(struct core *c, uint64_t inc, enum core_exit how,
 	    uint64_t now_ms);
 void	core_timer_fired(struct core *c, uint32_t slot, enum core_timer timer,
 	    uint64_t now_ms);
-void	core_call(struct core *c, const struct core_call *call, uint64_t now_ms);
+void	core_call(struct core *c, const struct core_call *call,
+	    uint64_t now_ms);
 /* The root's parent says shutdown. */
 void	core_shutdown(struct core *c, uint64_t now_ms);
 

@@ -60,6 +60,7 @@ struct child *index_fixed(const struct core *c, const struct sup *s,
 /* tree.c: lists, walks and states */
 void	tree_append(struct core *c, struct sup *s, struct child *ch);
 void	tree_relink(struct sup *s, struct child *ch);
+void	tree_list_all(struct core *c);
 void	tree_unlist(struct core *c, struct child *ch);
 void	tree_drop(struct core *c, struct child *ch);	/* told; may free it */
 void	tree_relist(struct core *c, struct sup *s, bool keep_dynamic);

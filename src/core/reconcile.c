@@ -8,11 +8,11 @@
 
 #include "core/parts.h"
 
-/* Whoever cannot be asked in the way that it wants is killed. */
 static void
 ask_again(struct core *c, const struct child *ch)
 {
-	(void)act_add(c, ch->killed || ch->user == NULL ? CORE_ACT_KILL :
+	(void)act_add(c, ch->killed ||
+	    ch->shutdown_ms == CORE_BRUTAL_KILL ? CORE_ACT_KILL :
 	    CORE_ACT_STOP, ch);
 }
 
@@ -86,6 +86,7 @@ settle_lost(struct core *c, struct child *ch)
 static void
 stop_held(struct core *c, struct child *ch)
 {
+	size_t len = strlen(ch->id) + 1;
 	struct call *m;
 
 	if (!ch->held || ch->parent == NULL || !child_lives(ch) ||
@@ -95,8 +96,7 @@ stop_held(struct core *c, struct child *ch)
 	m->msg.kind = MSG_CALL;
 	m->op = CORE_OP_STOP;
 	m->mute = true;
-	m->child = core_alloc(strlen(ch->id) + 1);
-	strcpy(m->child, ch->id);
+	m->child = memcpy(core_alloc(len), ch->id, len);
 	mbox_post(c, ch->parent->sup, &m->msg);
 }
 

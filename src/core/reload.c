@@ -196,8 +196,9 @@ set_fixed(struct core *c, struct sup *s, const struct fixed *f)
 	s->first_fixed = s->last_fixed = NULL;
 	for (i = 0; i < f->n; i++) {
 		f->at[i]->seen = false;
+		if (!f->at[i]->fixed)
+			child_dirty(c, f->at[i]);
 		slot_fix(s, f->at[i]);
-		child_dirty(c, f->at[i]);
 	}
 }
 

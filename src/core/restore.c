@@ -16,23 +16,21 @@
 #define SLOT_LIMIT	(1u << 24)	/* no snapshot has more... */
 #define ATTEMPTS_LIMIT	(1u << 21)	/* ...nor more of these in a window */
 
-struct known {			/* a RECORD_CHILD */
+struct known {			/* what is known of a slot */
+	char		*id;		/* of its record; NULL: none */
 	struct child_part part;
 	struct sup_part	 sup;
-	char		*id;
+	struct child	*dynamic;	/* built for it, not yet placed */
 	struct child	*ch;		/* once it is matched */
 };
 
 struct attempt { uint32_t slot, n; uint64_t at_ms; };
-struct dynamic { uint32_t slot; struct child *ch; };
 
 struct restore {
-	struct known	*known;		/* by slot; id NULL: none */
+	struct known	*known;		/* by slot */
 	uint32_t	 nknown, known_cap;
 	struct attempt	*attempts;
 	size_t		 nattempts, attempts_cap;
-	struct dynamic	*dynamic;
-	size_t		 ndynamic;
 	uint32_t	 generation_floor;
 };
 
@@ -48,7 +46,6 @@ restore_free(struct core *c)
 		free(r->known[i].id);
 	free(r->known);
 	free(r->attempts);
-	free(r->dynamic);
 	free(r);
 	c->restore = NULL;
 }
@@ -60,19 +57,6 @@ core_restore_begin(struct core *c, const struct core_spec *root)
 	c->restore = core_alloc(sizeof(*c->restore));
 	c->root = slot_build(c, root);
 	c->root->fixed = c->root->listed = true;
-}
-
-int
-core_restore_dynamic(struct core *c, uint32_t slot,
-    const struct core_spec *spec)
-{
-	struct restore *r = c->restore;
-
-	r->dynamic = core_grow(r->dynamic, r->ndynamic + 1,
-	    sizeof(r->dynamic[0]));
-	r->dynamic[r->ndynamic++] = (struct dynamic){ slot,
-	    slot_build(c, spec) };
-	return 0;
 }
 
 /* --- taking records in --- */
@@ -91,6 +75,21 @@ known_at(struct restore *r, uint32_t slot)
 	while (r->nknown <= slot)
 		r->known[r->nknown++] = (struct known){ .id = NULL };
 	return &r->known[slot];
+}
+
+int
+core_restore_dynamic(struct core *c, uint32_t slot,
+    const struct core_spec *spec)
+{
+	struct known *k;
+
+	if (slot >= SLOT_LIMIT)
+		return -EINVAL;
+	k = known_at(c->restore, slot);
+	if (k->dynamic != NULL)
+		return -EEXIST;
+	k->dynamic = slot_build(c, spec);
+	return 0;
 }
 
 /* As much of a part as we know; the rest is 0. */
@@ -227,26 +226,9 @@ place(struct core *c, struct child *ch, uint32_t slot)
 		index_add(c, sub);
 }
 
-static struct child *
-take_dynamic(struct restore *r, uint32_t slot, const struct known *k)
-{
-	struct child *ch;
-	size_t i;
-
-	for (i = 0; i < r->ndynamic; i++) {
-		ch = r->dynamic[i].ch;
-		if (r->dynamic[i].slot != slot || ch == NULL ||
-		    strcmp(ch->id, k->id) != 0)
-			continue;
-		r->dynamic[i].ch = NULL;
-		return ch;
-	}
-	return NULL;
-}
-
 /*
  * One that is in no specification any more: a reload was about to stop it.
- * It has no user; it ends, and is then removed.
+ * It has no user, so nobody knows how to ask it: it is killed and removed.
  */
 static struct child *
 make_orphan(struct core *c, const struct known *k)
@@ -255,28 +237,39 @@ make_orphan(struct core *c, const struct known *k)
 		.id = k->id,
 		.type = k->part.sup_len > 0 ? CORE_SUPERVISOR : CORE_WORKER,
 		.restart = CORE_TEMPORARY,
-		.shutdown_ms = k->part.shutdown_ms,
+		.shutdown_ms = k->part.sup_len > 0 ? CORE_INFINITY :
+		    CORE_BRUTAL_KILL,
 	};
 
 	return slot_orphan(c, &spec);
 }
 
-static struct child *
-match(struct core *c, uint32_t slot, struct child *parent,
-    const struct known *k)
+static bool
+fits(const struct child *ch, const struct known *k)
 {
-	struct child *ch = NULL;
+	return ch != NULL && ch->slot == CORE_NONE &&
+	    strcmp(ch->id, k->id) == 0 &&
+	    (ch->sup != NULL) == (k->part.sup_len > 0);
+}
+
+static struct child *
+match(struct core *c, struct child *parent, struct known *k)
+{
+	struct child *ch;
 
 	if ((k->part.flags & CHILD_F_FIXED) != 0) {
 		ch = index_fixed(c, parent->sup, k->id);
-		if (ch != NULL && ch->slot == CORE_NONE &&
-		    (ch->sup != NULL) == (k->part.sup_len > 0))
+		if (fits(ch, k))
 			return ch;
 		ch = NULL;
-	} else if ((k->part.flags & CHILD_F_DOOMED) == 0) {
-		ch = take_dynamic(c->restore, slot, k);
+	} else {
+		ch = k->dynamic;
+		if ((k->part.flags & CHILD_F_DOOMED) != 0 || !fits(ch, k))
+			ch = NULL;
+		else
+			k->dynamic = NULL;
 	}
-	if (ch == NULL || (ch->sup != NULL) != (k->part.sup_len > 0))
+	if (ch == NULL)
 		ch = make_orphan(c, k);
 	ch->parent = parent;
 	index_add(c, ch);
@@ -303,7 +296,7 @@ match_all(struct core *c)
 			if (k->part.parent == CORE_NONE)
 				k->ch = c->root;
 			else if (parent != NULL && parent->sup != NULL)
-				k->ch = match(c, slot, parent, k);
+				k->ch = match(c, parent, k);
 			else
 				left++;
 			if (k->ch != NULL && k->ch->slot != CORE_NONE)
@@ -492,83 +485,16 @@ get_all(struct core *c)
 	return 0;
 }
 
-/* --- the lists --- */
-
-/* Two lists that rise by order become one; linked by next. */
-static struct child *
-merge(struct child *a, struct child *b)
-{
-	struct child *first = NULL, **end = &first;
-
-	while (a != NULL && b != NULL) {
-		if (b->order < a->order) {
-			*end = b;
-			b = b->next;
-		} else {
-			*end = a;
-			a = a->next;
-		}
-		end = &(*end)->next;
-	}
-	*end = a != NULL ? a : b;
-	return first;
-}
-
-static struct child *
-sorted(struct child *list)
-{
-	struct child *bins[32] = { NULL }, *next;
-	unsigned i;
-
-	for (; list != NULL; list = next) {
-		next = list->next;
-		list->next = NULL;
-		for (i = 0; bins[i] != NULL; i++) {
-			list = merge(bins[i], list);
-			bins[i] = NULL;
-		}
-		bins[i] = list;
-	}
-	for (i = 0; i < 32; i++)
-		list = merge(bins[i], list);
-	return list;
-}
-
-static void
-list_all(struct core *c)
-{
-	struct child *ch, *next;
-	uint32_t i;
-
-	for (i = 0; i < c->nslots; i++) {
-		ch = c->slots[i];
-		if (ch == NULL || ch->parent == NULL || !ch->listed)
-			continue;
-		ch->next = ch->parent->sup->first;
-		ch->parent->sup->first = ch;
-	}
-	for (i = 0; i < c->nslots; i++) {
-		if (c->slots[i] == NULL || c->slots[i]->sup == NULL)
-			continue;
-		ch = sorted(c->slots[i]->sup->first);
-		c->slots[i]->sup->first = NULL;
-		for (; ch != NULL; ch = next) {
-			next = ch->next;
-			tree_relink(c->slots[i]->sup, ch);
-		}
-	}
-}
-
 /* A dynamic child whose record is missing: its specification goes back. */
 static void
 free_unused(struct core *c)
 {
 	struct restore *r = c->restore;
-	size_t i;
+	uint32_t i;
 
-	for (i = 0; i < r->ndynamic; i++)
-		if (r->dynamic[i].ch != NULL)
-			slot_free_tree(c, r->dynamic[i].ch);
+	for (i = 0; i < r->nknown; i++)
+		if (r->known[i].dynamic != NULL)
+			slot_free_tree(c, r->known[i].dynamic);
 }
 
 int
@@ -590,7 +516,7 @@ core_restore_end(struct core *c, uint64_t now_ms)
 		restore_free(c);
 		return rc;
 	}
-	list_all(c);
+	tree_list_all(c);
 	for (i = 0; i < c->nslots; i++)
 		if (c->slots[i] != NULL)
 			child_count(c, c->slots[i]);

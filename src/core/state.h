@@ -70,7 +70,7 @@ struct child {
 	bool		 lost : 1;	/* restored: no process, no exit yet */
 	bool		 seen : 1;	/* scratch, for comparing */
 	bool		 dirty : 1;
-	bool		 gone : 1;	/* lives until the actions are cleared */
+	bool		 gone : 1;	/* until the actions are cleared */
 	char		 id[];
 };
 
@@ -138,7 +138,7 @@ struct core {
 	struct child	*graveyard;
 	struct core_action *actions;
 	size_t		 nactions, actions_cap;
-	uint64_t	 nunquiet;	/* busy supervisors, children to retry */
+	uint64_t	 nunquiet;	/* busy ones, children to retry */
 	uint32_t	 nreloads;	/* supervisors that still converge */
 	uint64_t	*reload_calls;
 	size_t		 nreload_calls;

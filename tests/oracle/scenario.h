@@ -13,7 +13,7 @@
 /* The user of a worker's specification; supervisors have none. */
 struct behaviour {
 	struct behaviour *next;
-	const char	*on_stop;	/* obey, ignore, slow:MS, exit0, exit1 */
+	const char	*on_stop;	/* obey, ignore, slow:MS, ... */
 };
 
 /* Of a child in `tree` or of the `spec` of a step; owned by the caller. */

@@ -500,18 +500,12 @@ reply(struct world *w, uint64_t call)
 	return NULL;
 }
 
+/* In the order of enum core_result. */
 static const char *const results[CORE_NRESULTS] = {
-	[CORE_OK] = "ok", [CORE_STARTED] = "started",
-	[CORE_IGNORED] = "ignored", [CORE_E_NOT_FOUND] = "error:not_found",
-	[CORE_E_RUNNING] = "error:running",
-	[CORE_E_RESTARTING] = "error:restarting",
-	[CORE_E_ALREADY_STARTED] = "error:already_started",
-	[CORE_E_ALREADY_PRESENT] = "error:already_present",
-	[CORE_E_START_FAILED] = "error:start_failed",
-	[CORE_E_NOPROC] = "error:noproc",
-	[CORE_E_SIMPLE_ONE_FOR_ONE] = "error:simple_one_for_one",
-	[CORE_E_SHUTDOWN] = "error:shutdown",
-	[CORE_E_INVALID] = "error:invalid",
+	"ok", "started", "ignored", "error:not_found", "error:running",
+	"error:restarting", "error:already_started", "error:already_present",
+	"error:start_failed", "error:noproc", "error:simple_one_for_one",
+	"error:shutdown", "error:invalid",
 };
 
 char *
@@ -582,24 +576,13 @@ uint32_t
 world_supervisor(struct world *w, const char *id)
 {
 	struct core_child v;
-	uint32_t slot = core_root(w->core), next;
+	uint32_t slot;
 
-	while (slot != CORE_NONE) {
-		if (!core_view(w->core, slot, w->now, &v))
-			return CORE_NONE;
-		if (v.type == CORE_SUPERVISOR && strcmp(v.id, id) == 0 &&
+	for (slot = 0; slot < core_nslots(w->core); slot++)
+		if (core_view(w->core, slot, w->now, &v) &&
+		    v.type == CORE_SUPERVISOR && strcmp(v.id, id) == 0 &&
 		    (v.state == CORE_RUNNING || v.state == CORE_STARTING))
 			return slot;
-		next = core_first(w->core, slot);
-		while (next == CORE_NONE && slot != CORE_NONE) {
-			next = core_next(w->core, slot);
-			if (next != CORE_NONE)
-				break;
-			(void)core_view(w->core, slot, w->now, &v);
-			slot = v.parent;
-		}
-		slot = next;
-	}
 	return CORE_NONE;
 }
 

@@ -8,7 +8,8 @@ lib=${1:-${OTPD_BUILDDIR:-.}/libcore.a}
 tmp=$(mktemp -d "${TMPDIR:-/tmp}/pure.XXXXXX")
 trap 'rm -rf "$tmp"' EXIT
 
-"$nm" "$lib" > "$tmp/all"
+# shellcheck disable=SC2086 # it may carry options
+$nm "$lib" > "$tmp/all"
 awk 'NF == 3 && $2 ~ /^[TDBRVW]$/ { print $3 }' "$tmp/all" |
     sort -u > "$tmp/defined"
 awk 'NF == 2 && $1 ~ /^[Uw]$/ { print $2 }' "$tmp/all" |

@@ -271,8 +271,11 @@ come_to_rest(struct rig *r)
 		held = rig_held_id(r);
 		if (held == NULL && core_quiet(rig_core(r)))
 			break;
-		snprintf(command, sizeof(command), "release %s ok", held);
-		rig_do(r, held != NULL ? command : "wait 1000");
+		snprintf(command, sizeof(command), "wait 1000");
+		if (held != NULL)
+			snprintf(command, sizeof(command), "release %s ok",
+			    held);
+		rig_do(r, command);
 	}
 	if (!core_quiet(rig_core(r)))
 		rig_say_state(r);
@@ -418,7 +421,7 @@ range(unsigned batch, unsigned *from, unsigned *to)
 START_TEST(random_scenarios_hold)
 {
 	unsigned n, to;
-	struct script script;
+	struct script script = { .n = 0 };
 	struct text tree;
 
 	for (range((unsigned)_i, &n, &to); n < to; n++) {
@@ -434,7 +437,7 @@ static void
 same_with_crashes(unsigned n)
 {
 	unsigned flags = n % 3 == 0 ? RIG_COMPAT : 0, i;
-	struct script script;
+	struct script script = { .n = 0 };
 	struct text tree;
 	struct rig *r;
 	char *boot, *log;
