@@ -351,6 +351,7 @@ server_ask(struct ctl *c, const char *address, const struct server_call *call,
 		rc = 0;		/* as long as it was asked to */
 	if (rc < 0) {
 		free(*out);
+		*out = NULL;
 		rc = ask_failed(c, address, client, rc);
 	}
 	client_close(client);
