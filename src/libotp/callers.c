@@ -19,6 +19,7 @@
 #define ACCEPT_PAUSE_NS	(100 * OTPI_MSEC)
 #define HELLO_NS	(5 * OTPI_NSEC)
 #define FRAME_NS	(30 * OTPI_NSEC)
+#define GATHER_NS	(100 * 1000U)
 #define QUEUE_MAX	(64U * 1024 * 1024)	/* then it is let go */
 #define NO_SLOT		UINT32_MAX
 
@@ -295,6 +296,21 @@ must_pause(struct otp *o, struct otpi_conn *c)
 	return c->paused;
 }
 
+/* Replies are gathered, but do not wait for slow callbacks behind them. */
+static void
+send_in_time(struct otp *o, struct otpi_conn *c)
+{
+	uint64_t now;
+
+	if (otpi_conn_queued(c) == 0 || c->in.pos == c->in.end)
+		return;
+	now = otpi_now();
+	if (now - o->clock > GATHER_NS) {
+		o->clock = now;
+		(void)otpi_flush_all(o);
+	}
+}
+
 void
 otpi_caller_pump(struct otp *o, struct otpi_conn *c)
 {
@@ -304,8 +320,10 @@ otpi_caller_pump(struct otp *o, struct otpi_conn *c)
 
 	while (c->dead == 0 && !o->srv->ended && c->in.data != NULL &&
 	    !must_pause(o, c) &&
-	    (rc = otpi_conn_next(o, c, &h, &payload)) > 0)
+	    (rc = otpi_conn_next(o, c, &h, &payload)) > 0) {
 		take_frame(o, c, &h, payload);
+		send_in_time(o, c);
+	}
 	if (rc == -EMSGSIZE)
 		turn_away(o, c, FRAME_E_TOO_LARGE, "the frame is too large",
 		    rc);

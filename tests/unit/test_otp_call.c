@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The caller's side: what a call, a cast and requests in flight end with.
+ */
+#include <check.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "otp_rig.h"
+
+static struct rig rig;
+
+static void
+start(void)
+{
+	rig_start(&rig, NULL);
+}
+
+static void
+end(void)
+{
+	rig_end(&rig);
+}
+
+static void
+same_again(void)
+{
+	pid_t old = rig.pid;
+	struct rig next;
+
+	(void)old;
+	rig_start(&next, NULL);
+	(void)rename(next.socket, rig.socket);
+	rig.pid = next.pid;
+	rig.log = next.log;
+	otp_free(next.o);
+	(void)rmdir(next.dir);
+}
+
+START_TEST(no_such_process_is_noproc_at_once)
+{
+	uint64_t began = rig_now_ms();
+
+	ck_assert_int_eq(otp_call(rig.o, "/tmp/no/such/socket", "x", 1, 5000,
+	    NULL, NULL), -OTP_ENOPROC);
+	ck_assert_str_eq(otp_reason(rig.o), "noproc");
+	ck_assert_uint_lt(rig_now_ms() - began, 1000);
+}
+END_TEST
+
+START_TEST(a_call_times_out_and_its_late_reply_is_dropped)
+{
+	char *reply;
+	int rc;
+
+	rc = otp_call(rig.o, rig.socket, "later", 5, 30, NULL, NULL);
+	ck_assert_int_eq(rc, -ETIMEDOUT);
+	ck_assert_str_eq(otp_reason(rig.o), "timeout");
+	rig_ok(&rig, "release");
+	reply = rig_call(&rig, "echo own", NULL);
+	ck_assert_str_eq(reply, "own");
+	free(reply);
+}
+END_TEST
+
+START_TEST(the_server_is_not_told_of_a_timeout)
+{
+	ck_assert_int_eq(otp_call(rig.o, rig.socket, "nap 60", 6, 20, NULL,
+	    NULL), -ETIMEDOUT);
+	rig_ok(&rig, "hello");
+	ck_assert_ptr_nonnull(strstr(rig.log, "call:nap 60 call:hello"));
+}
+END_TEST
+
+START_TEST(a_call_whose_time_is_over_is_dropped_unserved)
+{
+	int fd = raw_open(rig.socket);
+
+	otp_cast(rig.o, rig.socket, "nap 100", 7);
+	ck_assert_int_eq(otp_call(rig.o, rig.socket, "expired", 7, 20, NULL,
+	    NULL), -ETIMEDOUT);
+	rig_ok(&rig, "hello");
+	ck_assert_ptr_null(strstr(rig.log, "call:expired"));
+	raw_send(fd, FRAME_SYSTEM, 0, 5, 1, "");
+	raw_expect(fd, FRAME_REPLY, "\"expired\":1", NULL);
+	(void)close(fd);
+}
+END_TEST
+
+START_TEST(a_killed_server_fails_the_call_in_flight)
+{
+	uint64_t request;
+
+	ck_assert_int_eq(otp_send_request(rig.o, rig.socket, "never", 5,
+	    &request), 0);
+	rig_ok(&rig, "hello");
+	(void)kill(rig.pid, SIGKILL);
+	ck_assert_int_eq(otp_receive_response(rig.o, request, 5000, NULL,
+	    NULL), -OTP_EDOWN);
+	/* Nobody is there who could know more. */
+	ck_assert_str_eq(otp_reason(rig.o), "noconnection");
+}
+END_TEST
+
+START_TEST(a_call_goes_to_the_next_incarnation)
+{
+	char *reply;
+
+	rig_ok(&rig, "hello");
+	(void)kill(rig.pid, SIGKILL);
+	(void)rig_exit(&rig);
+	same_again();
+	reply = rig_call(&rig, "echo again", NULL);
+	ck_assert_ptr_nonnull(reply);
+	ck_assert_str_eq(reply, "again");
+	free(reply);
+}
+END_TEST
+
+START_TEST(a_cast_goes_to_the_next_incarnation)
+{
+	rig_ok(&rig, "hello");
+	(void)kill(rig.pid, SIGKILL);
+	(void)rig_exit(&rig);
+	same_again();
+	ck_assert_int_eq(otp_cast(rig.o, rig.socket, "again", 5), 0);
+	(void)otp_flush(rig.o);
+	rig_await(&rig, "cast:again");
+}
+END_TEST
+
+START_TEST(a_call_to_oneself_is_an_error)
+{
+	rig_ok(&rig, "self");
+	rig_await(&rig, "self:calling_self");
+}
+END_TEST
+
+START_TEST(a_message_to_oneself_arrives)
+{
+	rig_ok(&rig, "tell_self hello");
+	rig_await(&rig, "message:hello");
+}
+END_TEST
+
+START_TEST(a_cast_to_nobody_is_ok)
+{
+	ck_assert_int_eq(otp_cast(rig.o, "/tmp/no/such/socket", "x", 1), 0);
+	ck_assert_int_eq(otp_cast(rig.o, "no-such-name", "x", 1), 0);
+}
+END_TEST
+
+START_TEST(a_message_to_a_name_nobody_has_is_noproc)
+{
+	ck_assert_int_eq(otp_send(rig.o, "no-such-name", "x", 1),
+	    -OTP_ENOPROC);
+}
+END_TEST
+
+START_TEST(many_requests_are_in_flight_on_one_connection)
+{
+	char text[32], *reply;
+	uint64_t requests[200];
+
+	for (int i = 0; i < 200; i++) {
+		(void)snprintf(text, sizeof(text), "echo %d", i);
+		ck_assert_int_eq(otp_send_request(rig.o, rig.socket, text,
+		    strlen(text), &requests[i]), 0);
+	}
+	for (int i = 199; i >= 0; i--) {
+		ck_assert_int_eq(otp_receive_response(rig.o, requests[i],
+		    5000, &reply, NULL), 0);
+		ck_assert_int_eq(atoi(reply), i);
+		free(reply);
+	}
+	ck_assert_int_eq(otp_receive_response(rig.o, requests[0], 0, NULL,
+	    NULL), -ENOENT);
+}
+END_TEST
+
+START_TEST(a_response_nobody_receives_is_a_message)
+{
+	struct rig other;
+	char text[80];
+
+	rig_start(&other, NULL);
+	(void)snprintf(text, sizeof(text), "ask %s", other.socket);
+	rig_ok(&rig, text);
+	rig_await(&rig, "response:asked");
+	(void)snprintf(text, sizeof(text), "ask_wait %s", other.socket);
+	rig_ok(&rig, text);
+	rig_await(&rig, "asked:asked");
+	rig_end(&other);
+}
+END_TEST
+
+START_TEST(multi_call_sorts_replies_and_failures)
+{
+	const char *to[3] = { rig.socket, "nobody", rig.socket };
+	struct otp_result results[3];
+
+	ck_assert_int_eq(otp_multi_call(rig.o, to, 3, "echo all", 8, 5000,
+	    results), 2);
+	ck_assert_str_eq(results[0].reply, "all");
+	ck_assert_int_eq(results[1].error, -OTP_ENOPROC);
+	ck_assert_str_eq(results[2].reply, "all");
+	free(results[0].reply);
+	free(results[2].reply);
+}
+END_TEST
+
+START_TEST(multi_call_ends_with_its_timeout)
+{
+	const char *to[2] = { rig.socket, rig.socket };
+	struct otp_result results[2];
+	uint64_t began = rig_now_ms();
+
+	ck_assert_int_eq(otp_multi_call(rig.o, to, 2, "never", 5, 50,
+	    results), 0);
+	ck_assert_int_eq(results[1].error, -ETIMEDOUT);
+	ck_assert_uint_lt(rig_now_ms() - began, 1000);
+}
+END_TEST
+
+static const size_t sizes[] = { 0, 1, 1000, 16383, 16384, 65536, 1 << 20,
+    5 << 20 };
+
+START_TEST(payloads_of_every_size_come_through)
+{
+	char *big = malloc(sizes[_i] + 6), *reply;
+	size_t len;
+
+	memset(big, 'x', sizes[_i] + 5);
+	memcpy(big, "echo ", 5);
+	big[sizes[_i] + 5] = '\0';
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(otp_call(rig.o, rig.socket, big,
+		    sizes[_i] + 5, 5000, &reply, &len), 0);
+		ck_assert_uint_eq(len, sizes[_i]);
+		ck_assert_mem_eq(reply, big + 5, len);
+		ck_assert_int_eq(reply[len], '\0');
+		free(reply);
+		rig.log[0] = '\0';
+	}
+	free(big);
+}
+END_TEST
+
+START_TEST(a_reply_larger_than_a_frame_comes_in_parts)
+{
+	char *reply;
+	size_t len;
+
+	ck_assert_int_eq(otp_call(rig.o, rig.socket, "big 40000000", 12, 5000,
+	    &reply, &len), 0);
+	ck_assert_uint_eq(len, 40000000);
+	free(reply);
+}
+END_TEST
+
+START_TEST(a_request_larger_than_the_server_takes_is_an_error)
+{
+	size_t len = 17U << 20;
+	char *big = calloc(1, len);
+
+	ck_assert_int_eq(otp_call(rig.o, rig.socket, big, len, 5000, NULL,
+	    NULL), -EMSGSIZE);
+	rig_ok(&rig, "hello");
+	free(big);
+}
+END_TEST
+
+/* A server that does not read: stopped. */
+static int
+cast_until(enum otp_when_full when)
+{
+	struct otp_options opt = { .size = sizeof(opt), .when_full = when,
+	    .timeout_ms = 100, .max_queued = 65536 };
+	struct otp *o = otp_new(&opt);
+	char text[4096] = "";
+	int rc = 0;
+
+	memset(text, 'x', sizeof(text));
+	(void)kill(rig.pid, SIGSTOP);
+	for (int i = 0; i < 10000 && rc == 0; i++)
+		rc = otp_cast(o, rig.socket, text, 1024);
+	(void)kill(rig.pid, SIGCONT);
+	otp_free(o);
+	return rc;
+}
+
+START_TEST(too_many_casts_wait_and_then_time_out)
+{
+	ck_assert_int_eq(cast_until(OTP_FULL_BLOCK), -ETIMEDOUT);
+}
+END_TEST
+
+START_TEST(too_many_casts_are_an_error_for_who_asked_for_one)
+{
+	ck_assert_int_eq(cast_until(OTP_FULL_ERROR), -OTP_EFULL);
+}
+END_TEST
+
+START_TEST(casts_are_gathered_until_flushed)
+{
+	ck_assert_int_eq(otp_cast(rig.o, rig.socket, "one", 3), 0);
+	ck_assert_int_eq(otp_cast(rig.o, rig.socket, "two", 3), 0);
+	ck_assert_int_eq(otp_flush(rig.o), 0);
+	rig_await(&rig, "cast:one cast:two");
+}
+END_TEST
+
+START_TEST(errors_have_words)
+{
+	ck_assert_str_eq(otp_strerror(-OTP_ENOPROC), "no such process");
+	ck_assert_str_eq(otp_strerror(-ETIMEDOUT), "no reply in time");
+	ck_assert_ptr_nonnull(otp_strerror(-EIO));
+	ck_assert_ptr_nonnull(otp_strerror(-99999));
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("otp_call");
+	TCase *tc = tcase_create("call");
+	SRunner *sr = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tc, start, end);
+	tcase_set_timeout(tc, 30);
+	tcase_add_test(tc, no_such_process_is_noproc_at_once);
+	tcase_add_test(tc, a_call_times_out_and_its_late_reply_is_dropped);
+	tcase_add_test(tc, the_server_is_not_told_of_a_timeout);
+	tcase_add_test(tc, a_call_whose_time_is_over_is_dropped_unserved);
+	tcase_add_test(tc, a_killed_server_fails_the_call_in_flight);
+	tcase_add_test(tc, a_call_goes_to_the_next_incarnation);
+	tcase_add_test(tc, a_cast_goes_to_the_next_incarnation);
+	tcase_add_test(tc, a_call_to_oneself_is_an_error);
+	tcase_add_test(tc, a_message_to_oneself_arrives);
+	tcase_add_test(tc, a_cast_to_nobody_is_ok);
+	tcase_add_test(tc, a_message_to_a_name_nobody_has_is_noproc);
+	tcase_add_test(tc, many_requests_are_in_flight_on_one_connection);
+	tcase_add_test(tc, a_response_nobody_receives_is_a_message);
+	tcase_add_test(tc, multi_call_sorts_replies_and_failures);
+	tcase_add_test(tc, multi_call_ends_with_its_timeout);
+	tcase_add_loop_test(tc, payloads_of_every_size_come_through, 0,
+	    sizeof(sizes) / sizeof(sizes[0]));
+	tcase_add_test(tc, a_reply_larger_than_a_frame_comes_in_parts);
+	tcase_add_test(tc, a_request_larger_than_the_server_takes_is_an_error);
+	tcase_add_test(tc, too_many_casts_wait_and_then_time_out);
+	tcase_add_test(tc,
+	    too_many_casts_are_an_error_for_who_asked_for_one);
+	tcase_add_test(tc, casts_are_gathered_until_flushed);
+	tcase_add_test(tc, errors_have_words);
+	suite_add_tcase(suite, tc);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
