@@ -23,6 +23,8 @@ struct shape {			/* what a subject is to run */
 				 * root */
 	bool		logs;	/* their output goes to log files */
 	bool		crash;	/* child 0 is a crash loop */
+	bool		pool;	/* otpd: simple_one_for_one, and each child
+				 * asked for by a request */
 };
 
 struct subject {		/* something that keeps children */
@@ -68,6 +70,9 @@ void	subject_path(const struct subject *s, uint32_t i, char *out,
 	    size_t size);
 /* Our own processes, children not: pids into out, their number returned. */
 size_t	subject_processes(const struct subject *s, pid_t *out, size_t max);
+
+/* pool.c: ask for all children of a pool, one after the other. */
+void	pool_fill(const struct subject *s);
 
 /* hear.c: what children tell */
 /* Wait at most ms for news, note them, and give each to fn (or NULL). */

@@ -46,7 +46,8 @@ sum(const struct subject *s, const char *file, const char *key)
 static double
 pss(uint32_t n, bool logs)
 {
-	struct shape shape = { n, n > 100 ? 100 : 0, logs, false };
+	struct shape shape = { .n = n, .group = n > 100 ? 100 : 0,
+	    .logs = logs };
 	struct subject s;
 	double kib;
 
@@ -93,7 +94,7 @@ switches(const struct subject *s)
 void
 bench_idle(void)
 {
-	struct shape shape = { 1000, 100, true, false };
+	struct shape shape = { .n = 1000, .group = 100, .logs = true };
 	struct subject s;
 	double before;
 
@@ -129,7 +130,7 @@ compare_commands(const char *what, const char *const ours[], double target)
 static void
 status_of(uint32_t n, bool all, const char *what, double target)
 {
-	struct shape shape = { n, 100, false, false };
+	struct shape shape = { .n = n, .group = 100 };
 	char otpctl[256], rt[128], path[64];
 	const char *argv[] = { otpctl, "-r", rt, "status", path, NULL };
 	struct subject s;

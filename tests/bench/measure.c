@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define GROUP	100	/* children a supervisor, where there are many */
 
@@ -181,61 +182,71 @@ start_stop(enum kind kind, const struct shape *shape, int sig,
 	sample_add(down, subject_stop(&s, sig) / 1e3);
 }
 
+struct start_stop {
+	struct sample up[NKINDS], down[NKINDS];	/* in groups */
+	struct sample flat_up, flat_down;	/* below one supervisor */
+	struct sample pool_up, pool_down;	/* simple_one_for_one */
+	struct sample order;			/* raw, one by one */
+};
+
+static void
+start_stop_round(uint32_t n, struct start_stop *f)
+{
+	struct shape shape = shape_of(n), flat = { .n = n };
+	struct shape pool = { .n = n, .pool = true };
+
+	start_stop(RAW, &shape, SIGTERM, &f->up[RAW], &f->down[RAW]);
+	start_stop(OTPD, &shape, SIGTERM, &f->up[OTPD], &f->down[OTPD]);
+	start_stop(RAW, &shape, SIGINT, &f->up[RAW], &f->order);
+	start_stop(OTPD, &flat, SIGTERM, &f->flat_up, &f->flat_down);
+	start_stop(OTPD, &pool, SIGTERM, &f->pool_up, &f->pool_down);
+}
+
+static void
+print_medians(const char *what, uint32_t n, struct sample *raw,
+    struct sample *ours, double target)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), what, n);
+	print_row(line, sample_quantile(raw, 0.5), sample_quantile(ours, 0.5),
+	    target);
+}
+
 void
 bench_start_stop(void)
 {
 	static const uint32_t ns[] = { 100, 1000, 10000 };
-	struct sample up[NKINDS] = { 0 }, down[NKINDS] = { 0 };
-	struct sample order = { 0 }, flat_up = { 0 }, flat_down = { 0 };
-	struct shape shape, flat;
+	struct start_stop f;
 	double at_1000 = 0, at_n;
-	char what[64];
+	uint32_t n;
 	size_t i;
 	unsigned r;
 
 	print_head("Start and stop of all", "ms");
 	for (i = 0; i < NITEMS(ns) && ns[i] <= n_max; i++) {
-		shape = shape_of(ns[i]);
-		flat = shape;
-		flat.group = 0;
-		for (r = 0; r < rounds; r++) {
-			start_stop(RAW, &shape, SIGTERM, &up[RAW], &down[RAW]);
-			start_stop(OTPD, &shape, SIGTERM, &up[OTPD],
-			    &down[OTPD]);
-			start_stop(RAW, &shape, SIGINT, &up[RAW], &order);
-			start_stop(OTPD, &flat, SIGTERM, &flat_up, &flat_down);
-		}
-		at_n = sample_quantile(&up[OTPD], 0.5);
-		snprintf(what, sizeof(what), "start of %u, groups of 100",
-		    ns[i]);
-		print_row(what, sample_quantile(&up[RAW], 0.5), at_n, 2.5);
-		snprintf(what, sizeof(what), "start of %u, one supervisor",
-		    ns[i]);
-		print_row(what, sample_quantile(&up[RAW], 0.5),
-		    sample_quantile(&flat_up, 0.5), 2.5);
-		snprintf(what, sizeof(what), "stop of %u, groups of 100",
-		    ns[i]);
-		print_row(what, sample_quantile(&down[RAW], 0.5),
-		    sample_quantile(&down[OTPD], 0.5), 2);
-		snprintf(what, sizeof(what), "stop of %u, one supervisor",
-		    ns[i]);
-		print_row(what, sample_quantile(&down[RAW], 0.5),
-		    sample_quantile(&flat_down, 0.5), 2);
-		snprintf(what, sizeof(what), "  against raw one by one");
-		print_row(what, sample_quantile(&order, 0.5),
-		    sample_quantile(&flat_down, 0.5), 0);
-		if (ns[i] == 1000)
+		n = ns[i];
+		memset(&f, 0, sizeof(f));
+		for (r = 0; r < rounds; r++)
+			start_stop_round(n, &f);
+		at_n = sample_quantile(&f.up[OTPD], 0.5);
+		print_medians("start of %u, groups of 100", n, &f.up[RAW],
+		    &f.up[OTPD], 2.5);
+		print_medians("start of %u, one supervisor", n, &f.up[RAW],
+		    &f.flat_up, 2.5);
+		print_medians("start of %u, pool, a request each", n,
+		    &f.up[RAW], &f.pool_up, 0);
+		print_medians("stop of %u, pool (raw: at once)", n,
+		    &f.down[RAW], &f.pool_down, 2);
+		print_medians("stop of %u, groups (raw: in order)", n,
+		    &f.order, &f.down[OTPD], 2);
+		print_medians("stop of %u, one sup. (raw: in order)", n,
+		    &f.order, &f.flat_down, 2);
+		if (n == 1000)
 			at_1000 = at_n;
-		if (ns[i] == 10000)
+		if (n == 10000)
 			print_plain("start, 10,000 to 1,000, ours",
 			    at_n / at_1000, 12);
-		sample_clear(&up[RAW]);
-		sample_clear(&up[OTPD]);
-		sample_clear(&down[RAW]);
-		sample_clear(&down[OTPD]);
-		sample_clear(&order);
-		sample_clear(&flat_up);
-		sample_clear(&flat_down);
 	}
 }
 

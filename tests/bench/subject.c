@@ -48,6 +48,20 @@ write_child(FILE *f, const struct subject *s, uint32_t i, bool last)
 }
 
 static void
+write_pool(const struct subject *s)
+{
+	FILE *f = create(s, "otpd.json");
+
+	fprintf(f, "{\"strategy\":\"one_for_one\",\"children\":[{"
+	    "\"id\":\"pool\",\"type\":\"supervisor\","
+	    "\"strategy\":\"simple_one_for_one\",\"template\":{"
+	    "\"start\":[\"%s/bench-child\",\"%s/fifo\"],"
+	    "\"stdout\":\"null\",\"stderr\":\"null\"}}]}\n",
+	    bin_dir, s->dir);
+	fclose(f);
+}
+
+static void
 write_config(const struct subject *s)
 {
 	static const char *limits =
@@ -127,7 +141,9 @@ prepare(struct subject *s)
 		rl.rlim_cur = rl.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &rl);
 	}
-	if (s->kind == OTPD)
+	if (s->kind == OTPD && s->shape.pool)
+		write_pool(s);
+	else if (s->kind == OTPD)
 		write_config(s);
 	else if (s->kind == RUNIT)
 		write_services(s);
@@ -176,6 +192,8 @@ subject_start(struct subject *s, enum kind kind, const struct shape *shape)
 		die("cannot fork");
 	if (s->pid == 0)
 		execute(s);
+	if (kind == OTPD && shape->pool)
+		pool_fill(s);
 }
 
 /* runsvdir does not wait for its services; their last acts need the files. */

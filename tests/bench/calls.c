@@ -1,0 +1,659 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * libotp's calls and casts beside the least that could work: the references
+ * r1..r4 of calls_raw.c, in turns in one run, with the same frames.  Ratios
+ * hold; figures drift with the machine.  See tests/bench/README.
+ */
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "calls_raw.h"
+#include "libotp/otp.h"
+
+#define ROUNDS_MAX	15
+#define CALLERS_MAX	512
+
+enum method { OTP, R1, R2, R3, R3_BLOCKING, R4 };
+enum place { ANYWHERE, SAME_CORE, TWO_CORES };
+
+struct sample {			/* of one round, of one method */
+	double	p50_us, p99_us, per_s, fair;
+};
+
+static char path[64];
+static int rounds = 5, listen_fd;
+static double scale = 1;
+
+static uint64_t
+now_ns(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
+}
+
+static void
+pin(int core)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(core, &set);
+	(void)sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* --- servers --- */
+
+static int
+echo_call(struct otp *self, struct otp_from from, const char *request,
+    size_t len, void *state)
+{
+	(void)state;
+	return otp_reply(self, from, request, len);
+}
+
+static int
+count_cast(struct otp *self, const char *message, size_t len, void *state)
+{
+	(void)self;
+	(void)message;
+	(void)len;
+	(void)state;
+	return OTP_OK;
+}
+
+static const struct otp_gen_server_ops echo = {
+	.handle_call = echo_call,
+	.handle_cast = count_cast,
+};
+
+static void
+serve(enum method m)
+{
+	struct otp_options opt = { .size = sizeof(opt), .socket = path };
+	struct otp *self;
+
+	switch (m) {
+	case OTP:
+		(void)close(listen_fd);
+		(void)unlink(path);
+		if (otp_gen_server_start(&echo, &opt, &self, NULL) == 0)
+			_exit(otp_gen_server_run(self));
+		_exit(1);
+	case R1:
+	case R2:
+		raw_serve_one(listen_fd, m == R2);
+		break;
+	case R3:
+	case R4:
+	case R3_BLOCKING:
+		raw_serve_epoll(listen_fd, m != R3_BLOCKING);
+		break;
+	}
+}
+
+static pid_t
+start_server(enum method m, enum place where)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	struct otp *probe;
+	pid_t pid;
+
+	(void)unlink(path);
+	(void)snprintf(to.sun_path, sizeof(to.sun_path), "%s", path);
+	listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(listen_fd, (struct sockaddr *)&to, sizeof(to)) < 0 ||
+	    listen(listen_fd, 4096) < 0)
+		exit(1);
+	pid = fork();
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (where != ANYWHERE)
+			pin(0);
+		serve(m);
+	}
+	(void)close(listen_fd);
+	probe = m == OTP ? otp_new(NULL) : NULL;
+	while (probe != NULL && otp_call(probe, path, "x", 1, 1000, NULL,
+	    NULL) != 0)
+		(void)usleep(1000);
+	otp_free(probe);
+	return pid;
+}
+
+static void
+stop_server(pid_t pid)
+{
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, NULL, 0);
+}
+
+/* --- callers --- */
+
+static int
+compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static double
+part(double *values, int n, double which)
+{
+	qsort(values, (size_t)n, sizeof(*values), compare);
+	return values[(int)((n - 1) * which)];
+}
+
+struct caller {
+	enum method	 m;
+	struct otp	*o;
+	int		 fd;
+	char		*frame;
+	size_t		 len;
+};
+
+static void
+caller_init(struct caller *c, enum method m, size_t len)
+{
+	*c = (struct caller){ .m = m, .len = len, .fd = -1 };
+	c->frame = calloc(1, len + 64);
+	if (m == OTP)
+		c->o = otp_new(NULL);
+	else
+		c->fd = raw_dial(path);
+}
+
+static void
+caller_done(struct caller *c)
+{
+	otp_free(c->o);
+	if (c->fd >= 0)
+		(void)close(c->fd);
+	free(c->frame);
+}
+
+static void
+call_once(struct caller *c)
+{
+	char *reply;
+	int rc;
+
+	if (c->m != OTP) {
+		raw_call(c->fd, c->frame, c->len, c->m == R2 || c->m == R3);
+		return;
+	}
+	rc = otp_call(c->o, path, c->frame, c->len, OTP_DEFAULT_TIMEOUT,
+	    &reply, NULL);
+	if (rc < 0) {
+		(void)fprintf(stderr, "call: %s\n", otp_strerror(rc));
+		_exit(1);
+	}
+	free(reply);
+}
+
+static struct sample
+one_caller(enum method m, enum place where, size_t len, int n)
+{
+	double *took = malloc((size_t)n * sizeof(*took));
+	struct sample out = { 0 };
+	struct caller c;
+	uint64_t at, then, began;
+	pid_t pid = start_server(m, where);
+	cpu_set_t all;
+
+	(void)sched_getaffinity(0, sizeof(all), &all);
+	if (where != ANYWHERE)
+		pin(where == SAME_CORE ? 0 : 1);
+	caller_init(&c, m, len);
+	for (int i = 0; i < n / 10; i++)
+		call_once(&c);
+	began = then = now_ns();
+	for (int i = 0; i < n; i++) {
+		call_once(&c);
+		at = now_ns();
+		took[i] = (double)(at - then) / 1000;
+		then = at;
+	}
+	out.per_s = n / ((double)(then - began) / 1e9);
+	out.p50_us = part(took, n, 0.5);
+	out.p99_us = part(took, n, 0.99);
+	free(took);
+	caller_done(&c);
+	stop_server(pid);
+	(void)sched_setaffinity(0, sizeof(all), &all);
+	return out;
+}
+
+/* n processes that call for ms milliseconds; each counts in shared memory. */
+struct shared {
+	volatile int	ready, go, stop;
+	volatile long	calls[CALLERS_MAX];
+};
+
+static void
+be_caller(struct shared *sh, int i, enum method m, size_t len)
+{
+	struct caller c;
+
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	caller_init(&c, m, len);
+	call_once(&c);
+	(void)__sync_fetch_and_add(&sh->ready, 1);
+	while (!sh->go)
+		(void)usleep(1000);
+	while (!sh->stop) {
+		call_once(&c);
+		sh->calls[i]++;
+	}
+	_exit(0);
+}
+
+static struct sample
+many_callers(enum method m, int n, int ms)
+{
+	struct shared *sh = mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t server = start_server(m, ANYWHERE), pids[CALLERS_MAX];
+	struct sample out = { 0 };
+	long all = 0, least = -1;
+	uint64_t began;
+
+	for (int i = 0; i < n; i++) {
+		pids[i] = fork();
+		if (pids[i] == 0)
+			be_caller(sh, i, m, 64);
+	}
+	while (sh->ready < n)
+		(void)usleep(1000);
+	began = now_ns();
+	sh->go = 1;
+	(void)usleep((useconds_t)ms * 1000);
+	for (int i = 0; i < n; i++) {
+		all += sh->calls[i];
+		if (least < 0 || sh->calls[i] < least)
+			least = sh->calls[i];
+	}
+	out.per_s = (double)all / ((double)(now_ns() - began) / 1e9);
+	out.fair = all == 0 ? 0 : (double)least * n / (double)all;
+	sh->stop = 1;
+	for (int i = 0; i < n; i++)
+		(void)kill(pids[i], SIGKILL);
+	for (int i = 0; i < n; i++)
+		(void)waitpid(pids[i], NULL, 0);
+	stop_server(server);
+	(void)munmap(sh, sizeof(*sh));
+	return out;
+}
+
+/* --- many messages --- */
+
+static void
+otp_window(struct otp *o, size_t len, long n, int window)
+{
+	uint64_t *refs = calloc((size_t)window, sizeof(*refs));
+	char payload[4096] = "", *reply;
+
+	for (long i = 0; i < n + window; i++) {
+		if (i >= window && otp_receive_response(o, refs[i % window],
+		    OTP_DEFAULT_TIMEOUT, &reply, NULL) == 0)
+			free(reply);
+		if (i < n)
+			(void)otp_send_request(o, path, payload, len,
+			    &refs[i % window]);
+	}
+	free(refs);
+}
+
+static void
+otp_casts(struct otp *o, size_t len, long n)
+{
+	char payload[4096] = "";
+
+	for (long i = 0; i < n; i++)
+		(void)otp_cast(o, path, payload, len);
+	(void)otp_call(o, path, payload, len, OTP_INFINITY, NULL, NULL);
+}
+
+enum load { WINDOW, CASTS };
+
+static void
+send_load(enum method m, enum load load, long n)
+{
+	struct caller c;
+
+	caller_init(&c, m, 64);
+	if (m == OTP && load == WINDOW)
+		otp_window(c.o, 64, n, 64);
+	else if (m == OTP)
+		otp_casts(c.o, 64, n);
+	else if (load == WINDOW)
+		raw_window(c.fd, 64, n, 64);
+	else
+		raw_casts(c.fd, 64, n);
+	caller_done(&c);
+}
+
+static struct sample
+messages(enum method m, enum load load, int senders, long n)
+{
+	pid_t server = start_server(m, ANYWHERE), pids[64];
+	struct sample out = { 0 };
+	uint64_t began = now_ns();
+
+	for (int i = 0; i < senders; i++) {
+		pids[i] = fork();
+		if (pids[i] == 0) {
+			send_load(m, load, n);
+			_exit(0);
+		}
+	}
+	for (int i = 0; i < senders; i++)
+		(void)waitpid(pids[i], NULL, 0);
+	out.per_s = (double)(n * senders) /
+	    ((double)(now_ns() - began) / 1e9);
+	stop_server(server);
+	return out;
+}
+
+/* --- the first call --- */
+
+static struct sample
+first_call(enum method m, int n)
+{
+	double *took = malloc((size_t)n * sizeof(*took));
+	pid_t server = start_server(m, ANYWHERE);
+	struct sample out = { 0 };
+	struct caller c;
+	uint64_t began;
+
+	for (int i = 0; i < n; i++) {
+		began = now_ns();
+		caller_init(&c, m, 64);
+		call_once(&c);
+		took[i] = (double)(now_ns() - began) / 1000;
+		caller_done(&c);
+		(void)usleep(1000);
+	}
+	out.p50_us = part(took, n, 0.5);
+	out.p99_us = part(took, n, 0.99);
+	free(took);
+	stop_server(server);
+	return out;
+}
+
+/* --- idle, and nearly idle --- */
+
+static double
+cpu_us(pid_t pid)
+{
+	char name[64], text[1024];
+	unsigned long user = 0, sys = 0;
+	FILE *f;
+
+	(void)snprintf(name, sizeof(name), "/proc/%d/schedstat", (int)pid);
+	f = fopen(name, "r");
+	if (f == NULL || fgets(text, sizeof(text), f) == NULL)
+		return 0;
+	(void)fclose(f);
+	user = strtoul(text, NULL, 10);
+	(void)sys;
+	return (double)user / 1000;
+}
+
+/* CPU of the server and of its caller, us a call, paced. */
+static struct sample
+paced(enum method m, int n, int pause_us)
+{
+	pid_t server = start_server(m, ANYWHERE);
+	struct sample out = { 0 };
+	struct caller c;
+	double began;
+
+	caller_init(&c, m, 64);
+	for (int i = 0; i < 5; i++)
+		call_once(&c);
+	began = cpu_us(server) + cpu_us(getpid());
+	for (int i = 0; i < n; i++) {
+		(void)usleep((useconds_t)pause_us);
+		call_once(&c);
+	}
+	out.p50_us = (cpu_us(server) + cpu_us(getpid()) - began) / n;
+	caller_done(&c);
+	stop_server(server);
+	return out;
+}
+
+/* --- the report --- */
+
+enum figure { P50, P99, PER_S, FAIR };
+
+static double
+figure(const struct sample *s, enum figure f)
+{
+	switch (f) {
+	case P50:
+		return s->p50_us;
+	case P99:
+		return s->p99_us;
+	case PER_S:
+		return s->per_s;
+	case FAIR:
+		return s->fair;
+	}
+	return 0;
+}
+
+static double
+median(const struct sample *s, enum figure f)
+{
+	double values[ROUNDS_MAX];
+
+	for (int i = 0; i < rounds; i++)
+		values[i] = figure(&s[i], f);
+	return part(values, rounds, 0.5);
+}
+
+static void
+report(const char *what, const char *unit, double ours, double theirs,
+    double bound, bool less)
+{
+	double ratio = theirs == 0 ? 0 : ours / theirs;
+	bool met = less ? ratio <= bound : ratio >= bound;
+
+	(void)printf("%-44s %12.2f %12.2f %s  %6.2f  (%s %.2f)%s\n", what,
+	    ours, theirs, unit, ratio, less ? "<=" : ">=", bound,
+	    met ? "" : "  MISSED");
+	(void)fflush(stdout);
+}
+
+static void
+bench_one(void)
+{
+	static const struct {
+		const char	*what;
+		enum place	 where;
+		enum method	 ref;
+		size_t		 len;
+		int		 n;
+		double		 bound;
+	} rows[] = {
+		{ "16 B, two cores", TWO_CORES, R2, 16, 40000, 1.2 },
+		{ "64 B, two cores", TWO_CORES, R2, 64, 40000, 1.2 },
+		{ "1 KiB, two cores", TWO_CORES, R2, 1024, 40000, 1.2 },
+		{ "64 B, anywhere", ANYWHERE, R2, 64, 40000, 1.2 },
+		{ "1 KiB, anywhere", ANYWHERE, R2, 1024, 40000, 1.2 },
+		{ "64 B, one core", SAME_CORE, R1, 64, 40000, 1.15 },
+		{ "1 MiB, anywhere (us)", ANYWHERE, R2, 1 << 20, 1000,
+		    1 / 0.85 },
+	};
+	struct sample a[ROUNDS_MAX], b[ROUNDS_MAX];
+	char what[80];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		for (int r = 0; r < rounds; r++) {
+			int n = (int)(rows[i].n * scale);
+
+			a[r] = one_caller(OTP, rows[i].where, rows[i].len, n);
+			b[r] = one_caller(rows[i].ref, rows[i].where,
+			    rows[i].len, n);
+		}
+		(void)snprintf(what, sizeof(what), "call %s, beside r%d",
+		    rows[i].what, (int)rows[i].ref);
+		report(what, "us", median(a, P50), median(b, P50),
+		    rows[i].bound, true);
+		report("     p99", "us", median(a, P99), median(b, P99), 2,
+		    true);
+	}
+}
+
+static void
+bench_many(void)
+{
+	static const int callers[] = { 8, 64, 512 };
+	struct sample a[ROUNDS_MAX], b[ROUNDS_MAX];
+	char what[80];
+
+	for (int i = 0; i < 3; i++) {
+		for (int r = 0; r < rounds; r++) {
+			a[r] = many_callers(OTP, callers[i],
+			    (int)(1000 * scale));
+			b[r] = many_callers(R3, callers[i],
+			    (int)(1000 * scale));
+		}
+		(void)snprintf(what, sizeof(what),
+		    "%d callers, beside r3 (1000/s)", callers[i]);
+		report(what, "", median(a, PER_S) / 1000,
+		    median(b, PER_S) / 1000, 0.85, false);
+		report("     slowest beside the mean", "", median(a, FAIR), 1,
+		    0.5, false);
+	}
+}
+
+static void
+bench_messages(void)
+{
+	struct sample a[ROUNDS_MAX], b[ROUNDS_MAX];
+	long n = (long)(4000000 * scale);
+
+	for (int r = 0; r < rounds; r++) {
+		a[r] = messages(OTP, WINDOW, 1, n);
+		b[r] = messages(R4, WINDOW, 1, n);
+	}
+	report("64 requests in flight, beside r4 (M/s)", "",
+	    median(a, PER_S) / 1e6, median(b, PER_S) / 1e6, 0.5, false);
+	for (int r = 0; r < rounds; r++) {
+		a[r] = messages(OTP, CASTS, 1, n * 4);
+		b[r] = messages(R4, CASTS, 1, n * 4);
+	}
+	report("casts, beside r4 (M/s)", "", median(a, PER_S) / 1e6,
+	    median(b, PER_S) / 1e6, 0.6, false);
+	for (int r = 0; r < rounds; r++) {
+		a[r] = messages(OTP, CASTS, 8, n);
+		b[r] = messages(R4, CASTS, 8, n);
+	}
+	report("casts of 8 senders, beside r4 (M/s)", "",
+	    median(a, PER_S) / 1e6, median(b, PER_S) / 1e6, 0.6, false);
+}
+
+static void
+bench_hogs(void)
+{
+	struct sample a[ROUNDS_MAX], b[ROUNDS_MAX];
+	pid_t hogs[2];
+
+	for (int i = 0; i < 2; i++) {
+		hogs[i] = fork();
+		if (hogs[i] == 0) {
+			(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+			for (;;)
+				;
+		}
+	}
+	for (int r = 0; r < rounds; r++) {
+		a[r] = many_callers(OTP, 1, (int)(2000 * scale));
+		b[r] = many_callers(R3_BLOCKING, 1, (int)(2000 * scale));
+	}
+	report("1 caller beside 2 hogs (1000/s)", "", median(a, PER_S) / 1000,
+	    median(b, PER_S) / 1000, 0.7, false);
+	for (int r = 0; r < rounds; r++) {
+		a[r] = many_callers(OTP, 8, (int)(2000 * scale));
+		b[r] = many_callers(R3_BLOCKING, 8, (int)(2000 * scale));
+	}
+	report("8 callers beside 2 hogs (1000/s)", "",
+	    median(a, PER_S) / 1000, median(b, PER_S) / 1000, 0.7, false);
+	for (int i = 0; i < 2; i++)
+		stop_server(hogs[i]);
+}
+
+static void
+bench_rest(void)
+{
+	struct sample a[ROUNDS_MAX], b[ROUNDS_MAX];
+
+	for (int r = 0; r < rounds; r++) {
+		a[r] = first_call(OTP, (int)(500 * scale));
+		b[r] = first_call(R1, (int)(500 * scale));
+	}
+	report("first call, beside connect and r1", "us", median(a, P50),
+	    median(b, P50), 1.5, true);
+	for (int r = 0; r < rounds; r++) {
+		a[r] = paced(OTP, (int)(100 * scale), 50000);
+		b[r] = paced(R1, (int)(100 * scale), 50000);
+	}
+	report("CPU of a call each 50 ms, beside r1", "us", median(a, P50),
+	    median(b, P50), 1.2, true);
+}
+
+static const struct {
+	const char	*name;
+	void		(*run)(void);
+} groups[] = {
+	{ "one", bench_one }, { "many", bench_many },
+	{ "messages", bench_messages }, { "hogs", bench_hogs },
+	{ "rest", bench_rest },
+};
+
+int
+main(int argc, char **argv)
+{
+	size_t n = sizeof(groups) / sizeof(groups[0]);
+	int c;
+
+	while ((c = getopt(argc, argv, "r:s:")) != -1)
+		if (c == 'r')
+			rounds = atoi(optarg);
+		else if (c == 's')
+			scale = atof(optarg);
+		else
+			return 2;
+	if (rounds < 1 || rounds > ROUNDS_MAX || scale <= 0)
+		return 2;
+	(void)snprintf(path, sizeof(path), "/tmp/otp-bench-%d", (int)getpid());
+	(void)printf("%-44s %12s %12s  %6s\n", "", "libotp", "reference",
+	    "ratio");
+	for (size_t i = 0; i < n; i++) {
+		bool wanted = optind == argc;
+
+		for (int k = optind; k < argc; k++)
+			wanted = wanted || strcmp(argv[k], groups[i].name) == 0;
+		if (wanted)
+			groups[i].run();
+	}
+	(void)unlink(path);
+	return 0;
+}
