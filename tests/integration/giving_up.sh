@@ -1,0 +1,98 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# A crash loop ends: the supervisor gives up, its parent sees that, and at the
+# root otpd stops everything in order and ends with the child's code.
+. "${OTPD_SRCDIR:-.}/tests/integration/lib.sh"
+
+config <<END
+{ "max_restarts": 1, "max_seconds": 60, "children": [
+  { "id": "first", "start": ["$SVC"] },
+  { "id": "middle", "type": "supervisor", "max_restarts": 2, "max_seconds": 60,
+    "children": [
+    { "id": "calm", "start": ["$SVC"] },
+    { "id": "loop", "start": ["$SVC", "gate", "$T/gate", "note", "$T/starts",
+      "exit", "7"] } ] },
+  { "id": "last", "start": ["$SVC"] } ] }
+END
+mkfifo "$T/gate"
+begin
+# All that happens is heard; then the crashing child may begin.
+hear "$T/events"
+ctl -q wait last running --timeout 20
+exec 3<> "$T/gate"
+ended
+wait $follower
+exec 3>&-
+is "otpd ends with the code of the child that broke the tree" $code 7
+is "nothing is left behind" "$(ours)" ""
+is "it was started once more than allowed, in each life of its supervisor" \
+    "$(wc -l < "$T/starts")" 6
+pick -l event path reason child < "$T/events" |
+    grep -E '^(ready|exited|gave_up|restarting) ' > "$T/short"
+cat > "$T/want" <<'END'
+ready first - -
+ready middle/calm - -
+ready middle/loop - -
+ready middle - -
+ready last - -
+ready / - -
+exited middle/loop {exit,7} -
+restarting middle - middle/loop
+ready middle/loop - -
+exited middle/loop {exit,7} -
+restarting middle - middle/loop
+ready middle/loop - -
+exited middle/loop {exit,7} -
+gave_up middle - middle/loop
+exited middle/calm shutdown -
+exited middle shutdown -
+restarting / - middle
+ready middle/calm - -
+ready middle/loop - -
+ready middle - -
+exited middle/loop {exit,7} -
+restarting middle - middle/loop
+ready middle/loop - -
+exited middle/loop {exit,7} -
+restarting middle - middle/loop
+ready middle/loop - -
+exited middle/loop {exit,7} -
+gave_up middle - middle/loop
+exited middle/calm shutdown -
+exited middle shutdown -
+gave_up / - middle
+exited last shutdown -
+exited first shutdown -
+exited / shutdown -
+END
+ok "all of it is told in OTP's order" diff "$T/want" "$T/short"
+ok "the numbers of events have no holes" same \
+    "$(pick -l seq < "$T/events" | tr '\n' ' ')" \
+    "$(seq -s ' ' "$(wc -l < "$T/events")") "
+ok "otpd says that it gave up" file_has "$T/stderr" "gave up"
+
+# --- a supervisor that nobody restarts stays down, and can be started ---
+config <<END
+{ "children": [ { "id": "other", "start": ["$SVC"] },
+  { "id": "sup", "type": "supervisor", "max_restarts": 1, "max_seconds": 60,
+    "restart": "transient", "children": [
+    { "id": "bad", "start": ["$SVC", "if", "$T/broken", "exit", "3"] } ] } ] }
+END
+start
+: > "$T/broken"
+victim=$(pid_of bad)
+kill -9 "$victim"
+ctl -q wait sup failed --timeout 20
+is "a supervisor that gave up has failed" "$(status sup state)" failed
+is "its parent goes on" "$(status / state) $(status other generation)" \
+    "running 1"
+ctl -q is-failed sup
+is "is-failed says so" $? 0
+said=$(ctl why sup/bad)
+ok "why says who gave up" has "$said" "gave up"
+ok "why says how it ended" has "$said" "status 3"
+rm "$T/broken"
+ok "start brings it back" ctl -q start sup --timeout 10
+is "with its children" "$(status bad state)" running
+stop
+finish
