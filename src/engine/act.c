@@ -4,6 +4,7 @@
  * answers.  Nothing here calls back into the core: what an action brings about
  * at once (a start that cannot succeed) is queued and told afterwards.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,16 +35,23 @@ engine_tell_logger(struct engine *e, uint32_t slot)
 
 /* A start that ends before it has begun; the core hears of it next. */
 static void
-fail_start(struct engine *e, uint32_t slot, const char *words)
+fail_start_as(struct engine *e, uint32_t slot, const char *reason)
 {
 	struct child *c = engine_child(e, slot);
-	char reason[REASON_MAX];
 
-	reason_start(words, reason);
 	replace_string(&c->failure, reason);
 	e->failed = xgrow(e->failed, &e->failed_cap, e->nfailed,
 	    sizeof(*e->failed));
 	e->failed[e->nfailed++] = c->inc;
+}
+
+static void
+fail_start(struct engine *e, uint32_t slot, const char *words)
+{
+	char reason[REASON_MAX];
+
+	reason_start(words, reason);
+	fail_start_as(e, slot, reason);
 }
 
 static void
@@ -84,6 +92,7 @@ own_descriptors(struct engine *e, uint32_t slot, uint64_t *out_log_key,
 	struct service *s = engine_service(e, slot);
 	char words[REASON_MAX];
 	const char *what;
+	uint32_t holder;
 	int rc;
 
 	if (s->logs && c->log_key == 0) {
@@ -93,9 +102,16 @@ own_descriptors(struct engine *e, uint32_t slot, uint64_t *out_log_key,
 	*out_log_key = s->logs ? c->log_key : 0;
 	if (s->kind != SERVICE_GEN_SERVER)
 		return true;
-	rc = worker_prepare(e, slot, out_fd_key, &what);
+	rc = worker_prepare(e, slot, out_fd_key, &what, &holder);
 	if (rc == 0)
 		return true;
+	if (rc == -EEXIST && holder != CORE_NONE) {
+		c = engine_child(e, holder);
+		(void)snprintf(words, sizeof(words), "{already_started,%.200s,"
+		    "%d}", c->path, c->pid);
+		fail_start_as(e, slot, words);
+		return false;
+	}
 	(void)snprintf(words, sizeof(words), "%s: %s", what, strerror(-rc));
 	fail_start(e, slot, words);
 	return false;
@@ -276,15 +292,24 @@ tell_exited(struct engine *e, const struct core_action *a)
 	engine_event(e, EVENT_EXITED, a->slot, reason);
 }
 
+/* A supervisor's start fails because of a child's, which was told before. */
 static void
 tell_start_failed(struct engine *e, const struct core_action *a)
 {
 	struct child *c = engine_child(e, a->slot);
-	const char *reason = c->failure != NULL ? c->failure :
-	    "{start,\"a child could not be started\"}";
+	char words[REASON_MAX], reason[REASON_MAX];
 
+	if (c->failure != NULL) {
+		(void)snprintf(reason, sizeof(reason), "%s", c->failure);
+	} else {
+		(void)snprintf(words, sizeof(words), "%.200s could not be "
+		    "started", e->failed_child != NULL ? e->failed_child :
+		    "a child");
+		reason_start(words, reason);
+	}
 	engine_remember_end(e, a->slot, reason);
 	engine_event(e, EVENT_START_FAILED, a->slot, reason);
+	replace_string(&e->failed_child, engine_child(e, a->slot)->path);
 }
 
 static void

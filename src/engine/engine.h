@@ -167,6 +167,7 @@ struct engine {
 	uint32_t	 pids[PIDS_BUCKETS];	/* 1 + slot, chained */
 	struct name	*names[NAMES_BUCKETS];
 	int		 runtime_fd, paths_fd;
+	char		*failed_child;	/* whose start failed last */
 	uint32_t	*dirty_links;	/* slots whose link has something to
 					 * send */
 	uint32_t	 ndirty_links, dirty_links_cap;

@@ -146,6 +146,7 @@ tear_down(struct engine *e)
 	free(e->dirty_links);
 	free(e->gone);
 	free(e->failed);
+	free(e->failed_child);
 	free(e->requests);
 	free(e->waiters);
 	free(e->replies);

@@ -339,13 +339,13 @@ worker_resume_all(struct engine *e)
 
 int
 worker_prepare(struct engine *e, uint32_t slot, uint64_t *out_fd_key,
-    const char **out_words)
+    const char **out_words, uint32_t *out_holder)
 {
 	struct worker *w = worker_of(e, slot);
 	struct service *s = engine_service(e, slot);
-	uint32_t holder;
 	int rc = 0;
 
+	*out_holder = CORE_NONE;
 	worker_close_link(e, slot);
 	*out_words = "listen";
 	if (!w->listening)
@@ -353,9 +353,10 @@ worker_prepare(struct engine *e, uint32_t slot, uint64_t *out_fd_key,
 	if (rc < 0)
 		return rc;
 	*out_words = "register its name";
-	if (s->name != NULL &&
-	    name_register(e, slot, s->name, &holder) < 0 && holder != slot)
-		return -EEXIST;
+	if (s->name != NULL)
+		rc = name_register(e, slot, s->name, out_holder);
+	if (rc < 0 && *out_holder != slot)
+		return rc;
 	*out_words = "link";
 	rc = open_link(e, slot);
 	*out_fd_key = key_of(engine_child(e, slot), KEY_THEIRS);

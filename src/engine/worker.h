@@ -25,10 +25,11 @@ struct worker {			/* while the child has a socket or a link */
 
 /*
  * Give the next incarnation its socket and a new link; *out_fd_key is what its
- * start order is to name.  0, or -errno with *out_words saying what failed.
+ * start order is to name.  0, or -errno with *out_words saying what failed;
+ * -EEXIST when *out_holder has its name.
  */
 int	worker_prepare(struct engine *e, uint32_t slot, uint64_t *out_fd_key,
-	    const char **out_words);
+	    const char **out_words, uint32_t *out_holder);
 /* Hear what it said last, and close its link. */
 void	worker_drain(struct engine *e, uint32_t slot);
 void	worker_close_link(struct engine *e, uint32_t slot);

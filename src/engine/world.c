@@ -208,6 +208,8 @@ ended_before_ready(struct engine *e, uint32_t slot, int status,
 	}
 	if (c->timed_out) {
 		replace_string(&c->failure, "{timeout,start}");
+	} else if (c->said != NULL && WIFEXITED(status)) {
+		replace_string(&c->failure, reason);	/* its own words */
 	} else {
 		reason_words(reason, how, sizeof(how));
 		(void)snprintf(words, sizeof(words), "it %.200s before it was "
