@@ -260,6 +260,7 @@ engine_remember_end(struct engine *e, uint32_t slot, const char *reason)
 	c->last_at_ms = (uint64_t)now.tv_sec * 1000 +
 	    (uint64_t)now.tv_nsec / 1000000;
 	c->last_generation = engine_generation(e, slot);
+	c->last_pid = c->pid;
 	engine_save_child(e, slot);
 }
 

@@ -183,6 +183,7 @@ restore_child(struct engine *e, const struct saved_record *saved)
 	c->last_generation = r.last_generation;
 	c->log_key = r.log_key;
 	c->worker_key = r.worker_key;
+	c->last_pid = r.last_pid;
 	c->ready = (r.flags & CHILD_F_READY) != 0;
 	c->asked = (r.flags & CHILD_F_ASKED) != 0;
 	c->ignore = (r.flags & CHILD_F_IGNORE) != 0;

@@ -63,6 +63,7 @@ struct child {			/* what the core does not know of a slot */
 	struct watch	*watched, *watching;	/* who watches it, whom it does */
 	uint32_t	 worker_key;	/* 0: none yet */
 	uint32_t	 last_generation;
+	int32_t		 last_pid;
 	uint32_t	 log_key;	/* 0: no log yet */
 	uint32_t	 pid_next;	/* chain in the table of pids */
 	int32_t		 pid;		/* 0: no process */
@@ -97,7 +98,8 @@ struct waiter {
 	char		*path, *state;	/* WAIT_STATE */
 	uint64_t	 seq;		/* WAIT_EVENTS: the next to send;
 					 * WAIT_SYNC: its ping; WAIT_END: the
-					 * generation */
+					 * generation, 0: not known */
+	int32_t		 pid;		/* WAIT_END; 0: not known */
 	bool		 pinged;	/* WAIT_SYNC */
 };
 

@@ -217,21 +217,18 @@ op_whereis(struct engine *e, const struct caller *c)
 		say_holder(e, c, slot, NULL, NULL);
 }
 
-static bool
-parse_generation(const struct caller *c, uint32_t *out)
+static double
+number_of(const struct caller *c, const char *key, double max)
 {
-	const cJSON *n = cJSON_GetObjectItemCaseSensitive(c->request,
-	    "generation");
+	const cJSON *n = cJSON_GetObjectItemCaseSensitive(c->request, key);
 
-	if (!cJSON_IsNumber(n) || n->valuedouble < 0 ||
-	    n->valuedouble > UINT32_MAX)
-		return false;
-	*out = (uint32_t)n->valuedouble;
-	return true;
+	return cJSON_IsNumber(n) && n->valuedouble > 0 &&
+	    n->valuedouble <= max ? n->valuedouble : 0;
 }
 
 /*
- * Why did that incarnation end?  A caller that lost its connection may ask
+ * Why did that incarnation end?  It is meant by its pid or its generation,
+ * else it is the present one.  A caller that lost its connection may ask
  * before the end is known: it waits for it then.
  */
 void
@@ -239,13 +236,17 @@ op_why_down(struct engine *e, const struct caller *c)
 {
 	const char *path = control_needed(e, c, "path");
 	struct waiter w = { .kind = WAIT_END, .peer = c->peer, .ref = c->ref };
-	uint32_t slot, generation;
+	uint32_t slot;
 
-	if (path == NULL || !control_place(e, c, path, "noproc", &slot))
+	if (path == NULL)
 		return;
-	if (!parse_generation(c, &generation))
-		generation = engine_generation(e, slot);
-	w.path = xstrdup(engine_child(e, slot)->path);
-	w.seq = generation;
+	w.pid = (int32_t)number_of(c, "pid", INT32_MAX);
+	w.seq = (uint64_t)number_of(c, "generation", UINT32_MAX);
+	if (engine_find(e, path, &slot) == 0) {
+		path = engine_child(e, slot)->path;
+		if (w.pid == 0 && w.seq == 0)
+			w.seq = engine_generation(e, slot);
+	}
+	w.path = xstrdup(path);
 	engine_add_waiter(e, &w);
 }

@@ -35,7 +35,8 @@ put_child(struct engine *e, uint32_t slot)
 	struct child_record r = { .inc = c->inc, .start_ns = c->start_ns,
 	    .last_at_ms = c->last_at_ms,
 	    .last_generation = c->last_generation, .log_key = c->log_key,
-	    .pid = c->pid, .worker_key = c->worker_key };
+	    .pid = c->pid, .worker_key = c->worker_key,
+	    .last_pid = c->last_pid };
 	struct out o = { 0 };
 
 	c->dirty = false;

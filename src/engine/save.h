@@ -20,7 +20,8 @@ struct child_record {	/* then said, failure, last_reason, NUL-ended each */
 	uint32_t	last_generation, log_key;
 	int32_t		pid;
 	uint32_t	flags;
-	uint32_t	worker_key, pad;
+	uint32_t	worker_key;
+	int32_t		last_pid;
 };
 
 #endif /* OTPD_ENGINE_SAVE_H */

@@ -77,25 +77,71 @@ sync_reached(struct engine *e, struct waiter *w)
 	return false;
 }
 
+static bool
+is_meant(const struct waiter *w, int32_t pid, uint64_t generation)
+{
+	return w->pid != 0 ? pid == w->pid :
+	    w->seq != 0 && generation == w->seq;
+}
+
+/* An end that was not the last one, or of a child that has been removed. */
+static const char *
+end_in_history(struct engine *e, const struct waiter *w)
+{
+	const char *reason = NULL;
+	struct event ev;
+
+	for (uint64_t seq = events_oldest_seq(e->events);
+	    events_get(e->events, seq, &ev); seq = ev.seq + 1)
+		if (ev.type == EVENT_EXITED && ev.path != NULL &&
+		    ev.reason != NULL && strcmp(ev.path, w->path) == 0 &&
+		    is_meant(w, ev.pid, ev.generation))
+			reason = ev.reason;
+	return reason;
+}
+
+/* NULL with *out_alive: not yet. */
+static const char *
+find_end(struct engine *e, const struct waiter *w, bool *out_alive)
+{
+	struct core_child view;
+	const char *reason;
+	struct child *c;
+	uint32_t slot;
+
+	*out_alive = false;
+	if (engine_find(e, w->path, &slot) < 0 ||
+	    !core_view(e->core, slot, 0, &view))
+		return end_in_history(e, w);
+	c = engine_child(e, slot);
+	if (c->pid != 0 && is_meant(w, c->pid, view.starts)) {
+		*out_alive = true;
+		return NULL;
+	}
+	if (c->last_reason != NULL &&
+	    is_meant(w, c->last_pid, c->last_generation))
+		return c->last_reason;
+	reason = end_in_history(e, w);
+	/* One may be known to its callers before its pid is known here. */
+	*out_alive = reason == NULL && c->pid == 0 &&
+	    view.state == CORE_STARTING;
+	return reason;
+}
+
 /* The reason of an incarnation's end, once that is known. */
 static bool
 end_known(struct engine *e, const struct waiter *w)
 {
 	struct out o = { 0 };
-	struct child *c;
-	uint32_t slot;
+	const char *reason;
+	bool alive;
 
-	if (engine_find(e, w->path, &slot) < 0) {
-		out_text(&o, "{\"reason\":\"noproc\"}");
-	} else {
-		c = engine_child(e, slot);
-		if (c->pid != 0 && engine_generation(e, slot) == w->seq)
-			return false;
-		out_text(&o, "{");
-		out_key_string(&o, "reason", c->last_reason != NULL &&
-		    c->last_generation == w->seq ? c->last_reason : "noproc");
-		out_text(&o, "}");
-	}
+	reason = find_end(e, w, &alive);
+	if (alive)
+		return false;
+	out_text(&o, "{");
+	out_key_string(&o, "reason", reason != NULL ? reason : "noproc");
+	out_text(&o, "}");
 	engine_reply(e, w->peer, w->ref, &o);
 	return true;
 }
