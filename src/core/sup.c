@@ -196,6 +196,7 @@ init_failed(struct core *c, struct sup *s)
 	}
 	mbox_close(c, s);
 	s->job = JOB_NONE;
+	s->at = s->from = NULL;
 	sup_phase(c, s, PHASE_DOWN);
 	child_start_done(c, s->self, OUT_FAILED);
 }

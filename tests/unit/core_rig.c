@@ -295,6 +295,9 @@ check_quiet(struct rig *r)
 	if (quiet != core_quiet(r->core))
 		rig_say(r, "FAULT: core_quiet() says %d",
 		    core_quiet(r->core));
+	for (slot = 0; quiet && slot < RIG_MANY; slot++)
+		if (r->timers[slot].armed)
+			rig_say(r, "FAULT: quiet, but a timer is armed");
 	if (quiet && r->unanswered > 0)
 		rig_say(r, "FAULT: quiet, but %u calls wait", r->unanswered);
 }
@@ -304,6 +307,7 @@ rig_settle(struct rig *r)
 {
 	unsigned i;
 
+	rig_late_news(r);
 	for (i = 0; i < 100000; i++) {
 		rig_act(r);
 		if (!rig_happen(r)) {

@@ -7,6 +7,7 @@
 #include "core_rig_tree.h"
 
 #define RIG_MANY	256
+#define RIG_LATE	8
 
 struct rig_process {
 	uint64_t	 inc;
@@ -52,6 +53,8 @@ struct rig {
 	struct rig_timer timers[RIG_MANY];
 	struct rig_arm	 arms[RIG_MANY];
 	unsigned	 narms;
+	uint64_t	 late[RIG_LATE];	/* incarnations that are over */
+	unsigned	 nlate;
 	struct rig_store store;
 	unsigned	 nrecords;
 	uint64_t	 last_call;
@@ -85,5 +88,6 @@ void	rig_process_release(struct rig *r, const char *id,
 void	rig_timer_arm(struct rig *r, const struct core_action *a);
 void	rig_timer_disarm(struct rig *r, const struct core_action *a);
 bool	rig_happen(struct rig *r);
+void	rig_late_news(struct rig *r);
 
 #endif /* OTPD_TESTS_UNIT_CORE_RIG_PRIV_H */

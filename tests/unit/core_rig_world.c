@@ -80,6 +80,26 @@ outcome_of(struct rig *r, const char *id, char out[8])
 }
 
 static void
+is_over(struct rig *r, uint64_t inc)
+{
+	r->late[r->nlate++ % RIG_LATE] = inc;
+}
+
+/* What was told before is told again, and must change nothing. */
+void
+rig_late_news(struct rig *r)
+{
+	unsigned i;
+
+	for (i = 0; i < RIG_LATE && i < r->nlate; i++) {
+		core_started(r->core, r->late[i], r->now);
+		core_start_ignored(r->core, r->late[i], r->now);
+		core_start_failed(r->core, r->late[i], r->now);
+		core_exited(r->core, r->late[i], CORE_EXIT_ABNORMAL, r->now);
+	}
+}
+
+static void
 start_ends(struct rig *r, struct rig_process *p, const char *outcome)
 {
 	p->there = p->held = false;
@@ -88,8 +108,10 @@ start_ends(struct rig *r, struct rig_process *p, const char *outcome)
 		core_started(r->core, p->inc, r->now);
 	} else if (strcmp(outcome, "error") == 0) {
 		core_start_failed(r->core, p->inc, r->now);
+		is_over(r, p->inc);
 	} else if (strcmp(outcome, "ignore") == 0) {
 		core_start_ignored(r->core, p->inc, r->now);
+		is_over(r, p->inc);
 	} else {
 		p->there = p->held = true;
 	}
@@ -113,6 +135,7 @@ process_ends(struct rig *r, struct rig_process *p, const char *how)
 		core_exited(r->core, p->inc, exit_of(how), r->now);
 	else
 		core_start_failed(r->core, p->inc, r->now);
+	is_over(r, p->inc);
 }
 
 bool

@@ -125,6 +125,13 @@ static const struct row rows[] = {
 	  "start root a; start root z; stop root z; restart root z",
 	  "start a, start root | = ok | = not_found | = not_found | "
 	  "= not_found" },
+	{ "start of one whose end is unread starts it and does not count",
+	  "root( a b )",
+	  "arm b ok hold; exit b abnormal; start root a; exit a abnormal; "
+	  "release b ok; state root",
+	  "start a, start b, start root | stop b abnormal |  | "
+	  "stop a abnormal | start b, start a, = started | "
+	  "running starts 1 restarts 0, recent 1" },
 	{ "start that is ignored",
 	  "root( a )", "stop root a; arm a ignore; start root a; state a",
 	  "start a, start root | stop a shutdown, = ok |  | "
@@ -150,6 +157,13 @@ static const struct row rows[] = {
 	  "arm b hold; exit a abnormal; stop root a; release b ok; state a",
 	  "start a | stop a abnormal |  | start b, start root, = ok | "
 	  "stopped held failed starts 1 restarts 0" },
+
+	{ "the end of a held child shuts nothing down",
+	  "root:any( a:transient:significant b )",
+	  "arm b ok hold; exit b abnormal; exit a normal; stop root a; "
+	  "release b ok",
+	  "start a, start b, start root | stop b abnormal | "
+	  "stop a normal |  | start b, = ok" },
 
 	/* children that are down by their specification */
 	{ "one that is down is not started by init or by a group",
@@ -330,6 +344,14 @@ static const struct row reloads[] = {
 	  "release b ok",
 	  "start a, start root |  |  | start b, stop b shutdown, start c, "
 	  "= ok, = ok" },
+	{ "a supervisor whose start failed takes the new list",
+	  "root( s( x y ) )",
+	  "terminate_child root s; arm y error; restart_child root s; "
+	  "reload root( s( z ) ); restart_child root s",
+	  "start x, start y, start s, start root | stop y shutdown, "
+	  "stop x shutdown, stop s shutdown, = ok |  | start x, fail y, "
+	  "stop x shutdown, fail s, = start_failed | = ok | start z, "
+	  "start s, = started" },
 	{ "one that is no longer down is started",
 	  "root( a:down b )", "reload root( a b )",
 	  "start b, start root | start a, = ok" },
@@ -391,6 +413,39 @@ START_TEST(converges_through_crashes)
 }
 END_TEST
 
+/* A timer that fires too early is armed again with what is left. */
+START_TEST(a_timer_that_fires_early_waits_on)
+{
+	struct core_spec a = { .id = "a", .backoff_min_ms = 100,
+		.backoff_max_ms = 100 };
+	struct core_spec root = { .id = "root", .type = CORE_SUPERVISOR,
+		.children = &a, .max_restarts = 3, .period_ms = 5000 };
+	struct core *c = core_new(false);
+	const struct core_action *acts;
+	struct core_child v;
+	uint32_t slot;
+	size_t n;
+
+	core_boot(c, &root, 1000);
+	slot = core_find(c, core_root(c), "a");
+	ck_assert(core_view(c, slot, 1000, &v));
+	core_started(c, v.inc, 1000);
+	core_exited(c, v.inc, CORE_EXIT_ABNORMAL, 1000);
+	core_actions_clear(c);
+	core_timer_fired(c, slot, CORE_TIMER_CHILD, 1099);
+	acts = core_actions(c, &n);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_int_eq(acts[0].act, CORE_ACT_ARM);
+	ck_assert_uint_eq(acts[0].ms, 1);
+	core_actions_clear(c);
+	core_timer_fired(c, slot, CORE_TIMER_CHILD, 1100);
+	acts = core_actions(c, &n);
+	ck_assert_uint_ge(n, 1);
+	ck_assert_int_eq(acts[n - 1].act, CORE_ACT_START);
+	core_free(c);
+}
+END_TEST
+
 #define nitems(a)	((int)(sizeof(a) / sizeof((a)[0])))
 
 int
@@ -408,6 +463,7 @@ main(void)
 	tcase_add_loop_test(tc, converges, 0, nitems(reloads));
 	tcase_add_loop_test(tc, converges_through_crashes, 0,
 	    nitems(reloads));
+	tcase_add_test(tc, a_timer_that_fires_early_waits_on);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
