@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * As much of JSON as a line needs: is it some, where is a member of it, and
+ * text in quotes.  Values travel as they were written; no number is read.
+ */
+#ifndef OTPD_WORKERS_PORT_JSON_H
+#define OTPD_WORKERS_PORT_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define JSON_DEPTH_MAX	512
+
+struct span {			/* borrowed */
+	const char	*at;
+	size_t		 len;
+};
+
+struct text {			/* NUL-ended once something was added */
+	char	*data;
+	size_t	 len, cap;
+};
+
+/* Aborts when there is no memory: the supervisor starts another one. */
+void	text_add(struct text *t, const char *data, size_t len);
+void	text_puts(struct text *t, const char *s);
+void	text_done(struct text *t);
+
+/* One value and nothing else, in UTF-8? */
+bool	json_valid(struct span text);
+/* Of what is valid: the value of a member, if it is an object that has one. */
+bool	json_member(struct span object, const char *key, struct span *out);
+/* A string without its quotes and escapes, NUL-ended.  False: it is none, or
+ * too long, or has a NUL in it. */
+bool	json_string(struct span value, char *out, size_t size);
+/* Quoted; what is no UTF-8 becomes U+FFFD. */
+void	json_quote(struct text *t, struct span s);
+/* As a value on one line: as it stands when it is JSON, else quoted. */
+void	json_put(struct text *t, struct span s);
+
+#endif /* OTPD_WORKERS_PORT_JSON_H */
