@@ -452,13 +452,12 @@ client_error(const struct client *c, uint16_t *out_tag)
 	return c->error == NULL ? "" : c->error;
 }
 
-const char *
-client_path(const struct client *c, uint64_t *out_generation)
+const struct frame_hello *
+client_hello(const struct client *c, const char **out_path)
 {
-	const char *name, *path;
+	const char *name;
 
-	*out_generation = peer_hello(c->peer, &name, &path)->generation;
-	return path;
+	return peer_hello(c->peer, &name, out_path);
 }
 
 const char *

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "wire/frame.h"
+
 struct client;
 
 /*
@@ -52,8 +54,9 @@ int	client_follow(struct client *c, uint64_t deadline, client_info_fn *fn,
  * its length; borrowed until the next call. */
 const char *client_reply(const struct client *c, size_t *out_len);
 const char *client_error(const struct client *c, uint16_t *out_tag);
-/* Whom it is connected with, as its HELLO says: "" when that says none. */
-const char *client_path(const struct client *c, uint64_t *out_generation);
+/* The server's HELLO; the path is "" when that says none. */
+const struct frame_hello *client_hello(const struct client *c,
+	    const char **out_path);
 /* After -ENOTCONN: what the server said when it ended, {"reason":...}, or "". */
 const char *client_last_words(const struct client *c);
 

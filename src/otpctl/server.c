@@ -235,8 +235,8 @@ why_down(struct ctl *c, struct client *client)
 	cJSON *request, *reply = cJSON_Parse(client_last_words(client));
 	char *reason = take_reason(reply);
 	struct client *engine;
-	uint64_t generation;
-	const char *path = client_path(client, &generation);
+	const char *path;
+	const struct frame_hello *hello = client_hello(client, &path);
 	char *text, *answer = NULL;
 	size_t len;
 
@@ -245,8 +245,10 @@ why_down(struct ctl *c, struct client *client)
 		return reason;
 	request = ctl_request("why_down");
 	(void)cJSON_AddStringToObject(request, "path", path);
-	(void)cJSON_AddNumberToObject(request, "generation",
-	    (double)generation);
+	(void)cJSON_AddNumberToObject(request, "pid", hello->pid);
+	if (hello->generation != 0)
+		(void)cJSON_AddNumberToObject(request, "generation",
+		    (double)hello->generation);
 	text = cJSON_PrintUnformatted(request);
 	cJSON_Delete(request);
 	engine = client_open(c->links[CTL_ENGINE].path, c->deadline);

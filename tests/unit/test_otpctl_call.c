@@ -401,7 +401,7 @@ START_TEST(otpd_is_told_which_one_ended)
 	    NULL, 0, "", &run);
 	ck_assert_int_eq(run.code, 1);
 	ck_assert_str_eq(fake_requests(&fake), "{\"op\":\"why_down\",\"path\":"
-	    "\"web/counter\",\"generation\":3}\n");
+	    "\"web/counter\",\"pid\":7,\"generation\":3}\n");
 }
 END_TEST
 
