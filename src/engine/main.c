@@ -141,6 +141,8 @@ tear_down(struct engine *e)
 	loop_free(e->loop);
 	for (uint32_t i = 0; i < e->nrequests; i++)
 		free(e->requests[i].path);
+	for (uint32_t i = 0; i < e->nnotes; i++)
+		free(e->notes[i].text);
 	free(e->children);
 	free(e->dirty);
 	free(e->dirty_links);
