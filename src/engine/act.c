@@ -291,6 +291,7 @@ tell_exited(struct engine *e, const struct core_action *a)
 	engine_child(e, a->slot)->start_ns = 0;
 	engine_remember_end(e, a->slot, reason);
 	engine_event(e, EVENT_EXITED, a->slot, reason);
+	watch_ended(e, a->slot, reason);
 }
 
 /* A supervisor's start fails because of a child's, which was told before. */
