@@ -70,9 +70,13 @@ if [ -n "$c_files" ]; then
 		    --error-exitcode=1 $c_files || found=1
 	fi
 	if have clang-tidy; then
-		clang-tidy -quiet $c_files -- -std=gnu11 -D_GNU_SOURCE -Isrc \
-		    -I/usr/include/bsd -DLIBBSD_OVERLAY 2>/dev/null |
-		    tee /dev/stderr | grep -q 'warning:\|error:' && found=1
+		findings=$(clang-tidy -quiet $c_files -- -std=gnu11 \
+		    -D_GNU_SOURCE -Isrc -I/usr/include/bsd \
+		    -DLIBBSD_OVERLAY 2>/dev/null)
+		echo "$findings"
+		case $findings in
+		*warning:*|*error:*) found=1 ;;
+		esac
 	fi
 fi
 if have shellcheck; then

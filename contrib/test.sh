@@ -38,10 +38,15 @@ cd "$work/build"
 status=0
 make -k -j2 check > "$work/check.log" 2>&1 || status=$?
 
+# With -k they may be far from the end.
+show_build_errors() {
+	grep -v '^  [A-Z]* ' "$work/check.log" | head -n 100
+}
+
 # Every test has left NAME.log and NAME.trs.
 results=$(find . -name '*.trs' | sort | sed 's/\.trs$//')
 [ -n "$results" ] || {
-	tail -n 60 "$work/check.log"
+	show_build_errors
 	die "no test has run"
 }
 
@@ -84,7 +89,7 @@ done
 
 # A test that could not be built has left no result.
 if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then
-	tail -n 60 "$work/check.log"
+	show_build_errors
 	failed=1
 fi
 say "took $(($(date +%s) - began)) s"
