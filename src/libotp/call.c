@@ -12,6 +12,7 @@
 #include "libotp/serve.h"
 
 #define BEFORE_HELLO	1024	/* what every server accepts */
+#define GIVE_WAY_MS	2
 #define TRIES		3	/* of connections that ended ungreeted */
 
 /* A large request waits until it is known what the server accepts. */
@@ -132,6 +133,24 @@ make_way(struct otp *o, struct otpi_dest *d)
 	return 0;
 }
 
+/*
+ * A server that is busy with what it has will take more in a moment: give way
+ * to it, rather than gather what no cache holds.  One that is slow is not
+ * waited for.
+ */
+static void
+send_gathered(struct otp *o, struct otpi_dest *d)
+{
+	struct pollfd pfd = { .events = POLLOUT };
+
+	o->clock = otpi_now();
+	while (otpi_dest_flush(o, d) == 1 && d->conn.fd >= 0) {
+		pfd.fd = d->conn.fd;
+		if (poll(&pfd, 1, GIVE_WAY_MS) != 1)
+			return;
+	}
+}
+
 static int
 put_oneway(struct otp *o, struct otpi_dest *d, uint8_t type,
     const void *message, size_t len)
@@ -155,10 +174,8 @@ put_oneway(struct otp *o, struct otpi_dest *d, uint8_t type,
 		return rc;
 	h.length = (uint32_t)len;
 	rc = otpi_conn_put(o, &d->conn, &h, message);
-	if (rc == 0 && otpi_conn_queued(&d->conn) >= OTPI_CORK) {
-		o->clock = otpi_now();
-		(void)otpi_dest_flush(o, d);
-	}
+	if (rc == 0 && otpi_conn_ripe(&d->conn))
+		send_gathered(o, d);
 	return rc;
 }
 
@@ -168,6 +185,10 @@ otp_cast(struct otp *o, const char *to, const void *message, size_t len)
 	struct otpi_dest *d;
 	int rc;
 
+	d = o->last;
+	if (d != NULL && strcmp(d->address, to) == 0 &&
+	    otpi_conn_add(&d->conn, FRAME_CAST, message, len))
+		return 0;		/* a name is looked up when it is sent */
 	rc = otpi_dest_get(o, to, 0, true, &d);
 	if (rc == 1)
 		return otpi_mail_self(o, FRAME_CAST, 0, message, len);
@@ -212,8 +233,8 @@ otp_send_request(struct otp *o, const char *to, const void *request,
 		    0, false, out);
 	if (rc < 0)
 		return otpi_fail(o, rc, reason_of(rc));
-	if (otpi_conn_queued(&d->conn) >= OTPI_CORK)
-		(void)otpi_dest_flush(o, d);
+	if (otpi_conn_ripe(&d->conn))
+		send_gathered(o, d);
 	return 0;
 }
 

@@ -93,24 +93,50 @@ otpi_conn_recv(struct otp *o, struct otpi_conn *c)
 	return rc == -EAGAIN ? 0 : rc;
 }
 
+/*
+ * A NUL is put behind each payload, on the next frame's length, which is kept:
+ * to read it back where it was just written to would cost more than all else.
+ */
+static void
+terminate(struct otpi_conn *c)
+{
+	uint8_t *next = c->in.data + c->in.pos;
+
+	if (c->in.end - c->in.pos >= sizeof(c->under_length))
+		memcpy(&c->under_length, next, sizeof(c->under_length));
+	c->under = (char)*next;
+	c->nul = true;
+	*next = '\0';
+}
+
 int
 otpi_conn_next(struct otp *o, struct otpi_conn *c, struct frame_header *h,
     char **payload)
 {
 	struct otpi_buf *b = &c->in;
-	uint8_t *at;
+	uint32_t max = c->greeted ? o->max_payload : HELLO_MAX, length;
+	uint8_t *at = b->data + b->pos;
+	size_t have = b->end - b->pos;
 	long n;
 
-	restore(c);
-	at = b->data + b->pos;
-	n = frame_parse(at, b->end - b->pos,
-	    c->greeted ? o->max_payload : HELLO_MAX, h);
-	if (n <= 0)
-		return (int)n;
-	b->pos += (size_t)n;
-	c->under = (char)b->data[b->pos];
-	c->nul = true;
-	b->data[b->pos] = '\0';
+	if (have < FRAME_HEADER_LEN)
+		return 0;
+	if (c->nul)
+		length = c->under_length;
+	else
+		memcpy(&length, at, sizeof(length));
+	h->length = length;
+	memcpy((char *)h + sizeof(length), at + sizeof(length),
+	    FRAME_HEADER_LEN - sizeof(length));
+	if (length > max || have < FRAME_HEADER_LEN + (size_t)length ||
+	    h->type == 0 || h->type >= FRAME_NTYPES) {
+		restore(c);
+		n = frame_parse(at, have, max, h);	/* it knows why not */
+		if (n <= 0)
+			return (int)n;
+	}
+	b->pos += FRAME_HEADER_LEN + (size_t)length;
+	terminate(c);
 	*payload = (char *)at + FRAME_HEADER_LEN;
 	return 1;
 }
@@ -142,6 +168,12 @@ size_t
 otpi_conn_queued(const struct otpi_conn *c)
 {
 	return c->out.end - c->out.pos;
+}
+
+bool
+otpi_conn_ripe(const struct otpi_conn *c)
+{
+	return c->out.end - c->out.pos >= c->full + OTPI_CORK;
 }
 
 void
@@ -193,6 +225,16 @@ otpi_conn_to_frame(struct otpi_conn *c)
 	c->cut = 0;
 }
 
+/* Between cores a large frame goes three times faster through a large pipe. */
+static void
+widen(struct otpi_conn *c)
+{
+	int size = WIDE_SNDBUF;
+
+	c->wide = true;
+	(void)setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
 int
 otpi_conn_flush(struct otp *o, struct otpi_conn *c)
 {
@@ -212,21 +254,12 @@ otpi_conn_flush(struct otp *o, struct otpi_conn *c)
 		if (errno == EINTR)
 			continue;
 		rc = lost(errno);
+		c->full = b->end - b->pos;
 		return rc == -EAGAIN ? 1 : rc;
 	}
-	c->cut = 0;
+	c->cut = c->full = 0;
 	otpi_buf_drop(o, b);
 	return 0;
-}
-
-/* Between cores a large frame goes three times faster through a large pipe. */
-static void
-widen(struct otpi_conn *c)
-{
-	int size = WIDE_SNDBUF;
-
-	c->wide = true;
-	(void)setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
 
 /* All that is queued, the header and the payload in one send; bytes sent of
@@ -251,6 +284,52 @@ send_through(struct otp *o, struct otpi_conn *c, const uint8_t *header,
 	return n < 0 ? 0 : (size_t)n;
 }
 
+/* Field by field: loads as wide as the stores before them are not held up. */
+static void
+encode(uint8_t *to, const struct frame_header *h)
+{
+	memcpy(to + offsetof(struct frame_header, length), &h->length,
+	    sizeof(h->length));
+	to[offsetof(struct frame_header, type)] = h->type;
+	to[offsetof(struct frame_header, flags)] = h->flags;
+	memcpy(to + offsetof(struct frame_header, tag), &h->tag,
+	    sizeof(h->tag));
+	memcpy(to + offsetof(struct frame_header, ref), &h->ref,
+	    sizeof(h->ref));
+	memcpy(to + offsetof(struct frame_header, deadline), &h->deadline,
+	    sizeof(h->deadline));
+}
+
+/* A big frame goes out at once as far as it will; the rest is queued. */
+static int
+put_big(struct otp *o, struct otpi_conn *c, const struct frame_header *h,
+    const void *payload)
+{
+	size_t total = FRAME_HEADER_LEN + (size_t)h->length, done = 0, n;
+	uint8_t header[FRAME_HEADER_LEN];
+
+	encode(header, h);
+	if (c->fd >= 0 && c->dead == 0)
+		done = send_through(o, c, header, payload, h->length);
+	c->sent += done;
+	if (done == total)
+		return 0;
+	if (otpi_buf_room(o, &c->out, total - done) < 0) {
+		if (done > 0)
+			c->dead = -ENOMEM;	/* half a frame stays half */
+		return -ENOMEM;
+	}
+	if (done > 0)
+		c->cut = total - done;
+	n = done < FRAME_HEADER_LEN ? FRAME_HEADER_LEN - done : 0;
+	memcpy(c->out.data + c->out.end, header + FRAME_HEADER_LEN - n, n);
+	memcpy(c->out.data + c->out.end + n, (const char *)payload +
+	    (done + n - FRAME_HEADER_LEN), total - done - n);
+	c->out.end += total - done;
+	otpi_dirty(o, c);
+	return 0;
+}
+
 /*
  * Queue a frame; a big one goes out at once as far as it will, without being
  * copied.  0, -ENOMEM, -EMSGSIZE.  An error of the connection shows later.
@@ -259,41 +338,42 @@ int
 otpi_conn_put(struct otp *o, struct otpi_conn *c, const struct frame_header *h,
     const void *payload)
 {
-	size_t total = FRAME_HEADER_LEN + (size_t)h->length, done = 0;
-	uint8_t header[FRAME_HEADER_LEN];
-	int rc;
+	struct otpi_buf *b = &c->out;
+	size_t total = FRAME_HEADER_LEN + (size_t)h->length;
 
 	if (c->greeted && h->length > c->max_payload)
 		return -EMSGSIZE;
-	frame_encode(h, header);
-	if (h->length >= OTPI_BIG && c->fd >= 0 && c->dead == 0)
-		done = send_through(o, c, header, payload, h->length);
-	if (done == total) {
-		c->sent += total;
-		return 0;
-	}
-	rc = otpi_buf_room(o, &c->out, total - done);
-	if (rc < 0) {
-		if (done > 0)
-			c->dead = rc;	/* half a frame cannot be taken back */
-		return rc;
-	}
-	if (done > 0) {
-		c->cut = total - done;
-		c->sent += done;
-	}
-	if (done < FRAME_HEADER_LEN) {
-		memcpy(c->out.data + c->out.end, header + done,
-		    FRAME_HEADER_LEN - done);
-		c->out.end += FRAME_HEADER_LEN - done;
-		done = FRAME_HEADER_LEN;
-	}
-	if (total > done)
-		memcpy(c->out.data + c->out.end, (const char *)payload + done -
-		    FRAME_HEADER_LEN, total - done);
-	c->out.end += total - done;
-	otpi_dirty(o, c);
+	if (h->length >= OTPI_BIG)
+		return put_big(o, c, h, payload);
+	if (b->cap - b->end < total && otpi_buf_room(o, b, total) < 0)
+		return -ENOMEM;
+	encode(b->data + b->end, h);
+	if (h->length > 0)
+		memcpy(b->data + b->end + FRAME_HEADER_LEN, payload,
+		    h->length);
+	b->end += total;
+	if (!c->dirty)
+		otpi_dirty(o, c);
 	return 0;
+}
+
+/* Room in a buffer that will be sent anyway: most casts find this. */
+bool
+otpi_conn_add(struct otpi_conn *c, uint8_t type, const void *payload,
+    size_t len)
+{
+	const struct frame_header h = { .length = (uint32_t)len, .type = type };
+	struct otpi_buf *b = &c->out;
+	uint8_t *at = b->data + b->end;
+
+	if (!c->dirty || len > PAYLOAD_MIN || b->cap - b->end < FRAME_HEADER_LEN + len ||
+	    b->end - b->pos + FRAME_HEADER_LEN + len >= c->full + OTPI_CORK)
+		return false;
+	encode(at, &h);
+	if (len > 0)
+		memcpy(at + FRAME_HEADER_LEN, payload, len);
+	b->end += FRAME_HEADER_LEN + len;
+	return true;
 }
 
 int

@@ -96,7 +96,9 @@ dest_new(struct otp *o, const char *address, const char *path,
 	char place[PATH_MAX];
 	struct otpi_dest *d;
 
-	read_place(path, place, sizeof(place));
+	place[0] = '\0';
+	if (strchr(address, '/') == NULL)
+		read_place(path, place, sizeof(place));
 	if (o->ndests >= DESTS_MAX)
 		make_place(o);
 	d = calloc(1, sizeof(*d));

@@ -122,29 +122,43 @@ otpi_info(struct otp *o, const struct otp_info *info)
 	finish(o, s->ops->handle_info(o, info, s->state));
 }
 
+static void
+deliver_cast(struct otp *o, const struct frame_header *h, const char *data)
+{
+	struct otpi_server *s = o->srv;
+
+	s->stats.casts++;
+	if (s->ops->handle_cast == NULL) {
+		otpi_end(o, "{undefined,handle_cast}", true);
+		return;
+	}
+	begin(s);
+	finish(o, s->ops->handle_cast(o, data, h->length, s->state));
+}
+
+static void
+deliver_info(struct otp *o, const struct frame_header *h, const char *data)
+{
+	struct otp_info info = { .kind = OTP_MESSAGE, .data = data,
+	    .len = h->length, .who = "", .reason = "" };
+
+	otpi_info(o, &info);
+}
+
 /* A CALL, CAST or INFO; data has a NUL beyond its length. */
 void
 otpi_deliver(struct otp *o, uint64_t peer, const struct frame_header *h,
     const char *data)
 {
-	struct otp_info info = { .kind = OTP_MESSAGE, .data = data,
-	    .len = h->length, .who = "", .reason = "" };
-	struct otpi_server *s = o->srv;
-
-	if (s->tracer != 0)
+	if (o->srv->tracer != 0)
 		otpi_trace(o, "in", h->type == FRAME_CALL ? "call" :
 		    h->type == FRAME_CAST ? "cast" : "info", data, h->length);
-	if (h->type == FRAME_CALL) {
+	if (h->type == FRAME_CAST)
+		deliver_cast(o, h, data);
+	else if (h->type == FRAME_CALL)
 		deliver_call(o, peer, h, data);
-	} else if (h->type == FRAME_INFO) {
-		otpi_info(o, &info);
-	} else if (s->ops->handle_cast == NULL) {
-		otpi_end(o, "{undefined,handle_cast}", true);
-	} else {
-		s->stats.casts++;
-		begin(s);
-		finish(o, s->ops->handle_cast(o, data, h->length, s->state));
-	}
+	else
+		deliver_info(o, h, data);
 }
 
 /* --- the end --- */

@@ -44,9 +44,11 @@ struct otpi_conn {
 	uint32_t	 max_payload;	/* the other side accepts */
 	struct otpi_buf	 in, out;
 	uint64_t	 sent;		/* bytes of out gone, ever */
+	size_t		 full;		/* queued when it took no more; or 0 */
 	size_t		 cut;		/* of out: the rest of a frame begun */
-	char		 under;		/* the byte a NUL stands on */
-	bool		 nul;
+	char		 under;		/* the byte a NUL stands on, */
+	bool		 nul;		/* if there is one, */
+	uint32_t	 under_length;	/* and the length it is part of */
 	struct otpi_conn *next_dirty;
 	/* of callers */
 	uint64_t	 id;		/* slot and generation; 0 never */
@@ -143,6 +145,9 @@ int	otpi_conn_next(struct otp *o, struct otpi_conn *c,
 void	otpi_conn_rest(struct otp *o, struct otpi_conn *c);
 int	otpi_conn_put(struct otp *o, struct otpi_conn *c,
 	    const struct frame_header *h, const void *payload);
+/* The same for the common case; false: it is not. */
+bool	otpi_conn_add(struct otpi_conn *c, uint8_t type, const void *payload,
+	    size_t len);
 int	otpi_conn_hello(struct otp *o, struct otpi_conn *c,
 	    const struct frame_hello *hello, const char *name,
 	    const char *path);
@@ -152,6 +157,8 @@ int	otpi_conn_flush(struct otp *o, struct otpi_conn *c);	/* 1, 0, -errno */
 /* Skip the frame that was cut in two: the stream it began in has ended. */
 void	otpi_conn_to_frame(struct otpi_conn *c);
 void	otpi_conn_clear(struct otp *o, struct otpi_conn *c);	/* and close */
+/* Has enough been gathered for a send that may go through? */
+bool	otpi_conn_ripe(const struct otpi_conn *c);
 size_t	otpi_conn_queued(const struct otpi_conn *c);
 void	otpi_dirty(struct otp *o, struct otpi_conn *c);
 void	otpi_undirty(struct otp *o, struct otpi_conn *c);

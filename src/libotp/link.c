@@ -34,6 +34,8 @@ otpi_link_open(struct otp *o, int fd)
 	    s->name == NULL ? "" : s->name, s->path);
 	if (rc == 0)
 		otpi_watch(o, &s->link);
+	if (rc == 0)		/* who we are, before anybody asks */
+		otpi_link_event(o, EPOLLIN);
 	return rc;
 }
 
@@ -122,6 +124,8 @@ take_frame(struct otp *o, const struct frame_header *h, const char *payload)
 			o->srv->link.dead = -EPROTO;
 		else if (again)
 			otpi_say_all(o);
+		else
+			o->srv->generation = hello.generation;
 	} else if (h->type == FRAME_REPLY || h->type == FRAME_ERROR) {
 		otpi_request_reply(o, &o->srv->link, h, payload);
 	} else {

@@ -113,7 +113,7 @@ END_TEST
 static const char *const garbage[] = {
 	"GET / HTTP/1.0\r\nHost: example.org\r\n\r\n",
 	"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
-	"\001\002\003\004\005\006\007\001\002\003\004\005\006\007\001\002",
+	"\001\002\003\004\005\006\007\001\002\003\004\005\006\007\001\002........",
 };
 
 START_TEST(garbage_is_a_protocol_error)
