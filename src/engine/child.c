@@ -3,6 +3,7 @@
  * What the engine keeps of every slot: path, process, last end, timers, and
  * the table from pids to slots.  No decisions here.
  */
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,12 +43,20 @@ engine_generation(struct engine *e, uint32_t slot)
 	return core_view(e->core, slot, 0, &view) ? view.starts : 0;
 }
 
+/*
+ * A child that a reload has removed may still have to end, after a crash, with
+ * its specification gone: what is left of it is to be stopped and forgotten.
+ */
 struct service *
 engine_service(struct engine *e, uint32_t slot)
 {
+	static struct service orphan = { .stop_signal = SIGTERM,
+	    .start_timeout_ms = CORE_INFINITY };
 	struct core_child view;
 
-	return core_view(e->core, slot, 0, &view) ? view.user : NULL;
+	if (!core_view(e->core, slot, 0, &view))
+		return NULL;
+	return view.user != NULL ? view.user : &orphan;
 }
 
 /* The path follows from the tree: the ids above it, the root's left out. */

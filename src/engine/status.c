@@ -139,7 +139,7 @@ engine_status(struct engine *e, uint32_t slot, struct out *o)
 		return;
 	engine_set_path(e, slot);
 	c = engine_child(e, slot);
-	s = v.user;
+	s = engine_service(e, slot);
 	worker = v.type == CORE_WORKER;
 	out_comma(o);
 	out_text(o, "{");
