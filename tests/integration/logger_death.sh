@@ -1,0 +1,33 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# The logger is killed: no service dies, no line is lost.
+. "${OTPD_SRCDIR:-.}/tests/integration/lib.sh"
+
+mkfifo "$T/gate" "$T/gate2"
+config <<END
+{ "children": [ { "id": "a", "start": ["$SVC", "say", "before", "ready",
+  "gate", "$T/gate", "lines", "500", "gate", "$T/gate2", "say", "after"],
+  "ready": "notify" } ] }
+END
+start
+await text before "$LOG/a.log"
+pid=$(pid_of a)
+logger=$(ctl --json info | pick logger_pid)
+
+# It is stopped, so that lines pile up in the pipe, and killed.
+kill -STOP "$logger"
+exec 4<> "$T/gate"
+kill -KILL "$logger"
+await gone "$logger"
+await text "line 500" "$LOG/a.log"
+exec 5<> "$T/gate2"
+await text after "$LOG/a.log"
+is "every line is there, once and in order" "$(sed 's/line //' "$LOG/a.log" |
+    tr '\n' ' ')" "before $(seq -s ' ' 500) after "
+is "the service has not noticed" "$(pid_of a) $(status a generation)" "$pid 1"
+ok "another logger runs" not same "$(ctl --json info | pick logger_pid)" \
+    "$logger"
+is "and answers" "$(ctl logs -n 1 a)" after
+is "an event tells it" "$(events event | grep -c '^logger_started')" 2
+stop
+finish

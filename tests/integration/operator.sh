@@ -1,0 +1,90 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# What a person asks for comes before every rule, and is no crash.
+. "${OTPD_SRCDIR:-.}/tests/integration/lib.sh"
+
+config <<END
+{ "children": [
+  { "id": "g", "type": "supervisor", "strategy": "one_for_all",
+    "max_restarts": 1, "max_seconds": 600, "children": [
+    { "id": "a", "start": ["$SVC"] },
+    { "id": "b", "start": ["$SVC"] } ] },
+  { "id": "c", "start": ["$SVC", "on", "1", "$T/hup"] },
+  { "id": "off", "start": ["$SVC"], "down": true },
+  { "id": "temp", "start": ["$SVC"], "restart": "temporary" },
+  { "id": "bad", "start": ["$SVC", "if", "$T/broken", "exit", "1", "ready"],
+    "ready": "notify" } ] }
+END
+start
+is "what is configured to be down is not started" \
+    "$(status off state generation)" "stopped 0"
+is "stop says what it did" "$(ctl stop g/a)" "g/a: stopped"
+is "it is stopped and held" "$(status g/a state pid held)" "stopped - true"
+is "nobody else of the group is" "$(status b state generation)" "running 1"
+kill -9 "$(pid_of b)"
+await_event "exited g/b killed"
+ctl -q sync --timeout 20
+is "a restart of the group leaves it alone" \
+    "$(status g/a state) $(status b state generation)" "stopped running 2"
+is "start says what it did" "$(ctl start g/a)" "g/a: started"
+is "it runs and is not held" "$(status g/a state held)" "running false"
+is "start of what runs does nothing" "$(ctl start g/a)" \
+    "g/a: running already"
+
+for i in 1 2 3; do ctl -q restart g/a || fail "restart $i"; done
+is "three restarts by hand are no crashes" "$(status g recent_restarts)" 1
+is "and touch nobody else" "$(status b generation)" 2
+is "stop of what is stopped is no error" \
+    "$(ctl -q stop c; ctl -q stop c; echo $?)" 0
+is "restart of what is stopped starts it" \
+    "$(ctl -q restart c; status c state)" running
+is "a whole supervisor can be stopped" "$(ctl -q stop g; status g state;
+    status g/a state; status b state)" "stopped
+stopped
+stopped"
+is "and started" "$(ctl -q start g; status b state)" running
+is "a temporary child that is stopped can be started again" \
+    "$(ctl -q stop temp; ctl -q start temp; status temp state)" running
+is "what was down can be started" "$(ctl -q start off; status off state)" \
+    running
+
+ok "signal sends a signal" ctl -q signal HUP c
+await exists "$T/hup"
+is "by name" "$(cat "$T/hup")" 1
+ctl -q signal NOPE c 2>/dev/null
+is "not any name" $? 2
+ctl -q stop c
+ctl -q signal HUP c 2>/dev/null
+is "not to what does not run" $? 1
+
+# --- what cannot be done is said ---
+: > "$T/broken"
+ctl -q stop bad
+said=$(ctl start bad 2>&1)
+is "a start that fails is told" $? 1
+ok "with the reason" has "$said" "status 1"
+is "and is not tried again" "$(status bad state generation)" "failed 2"
+rm "$T/broken"
+ok "until somebody asks" ctl -q start bad
+ctl -q stop nobody 2>/dev/null
+is "no such child" $? 4
+ctl -q stop / 2>/dev/null
+is "the root is not stopped but shut down" $? 1
+ctl -q frobnicate 2>/dev/null
+is "no such command" $? 2
+
+# --- waiting ---
+(exec "$OTPD_BUILDDIR/otpctl" -r "$RUN" -q wait c running --timeout 20) &
+waiter=$!
+ctl -q start c
+wait $waiter
+is "wait returns when it is so" $? 0
+ctl -q wait c stopped --timeout 0.1 2>/dev/null
+is "or when its time is up" $? 6
+ctl -q is-running c
+is "is-running answers by its code" $? 0
+ctl -q is-running off && ctl -q stop off
+ctl -q is-running off
+is "yes or no" $? 1
+stop
+finish

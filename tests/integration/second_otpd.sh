@@ -1,0 +1,46 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# Two on one runtime directory: the second is refused.  What a killed one left
+# in it is no obstacle.
+. "${OTPD_SRCDIR:-.}/tests/integration/lib.sh"
+
+config <<END
+{ "children": [ { "id": "a", "start": ["$SVC"] } ] }
+END
+start
+first=$otpd_pid
+pid=$(pid_of a)
+said=$("$OTPD_BUILDDIR/otpd" -c "$CONF" -r "$RUN" -l "$LOG" 2>&1)
+ok "a second otpd is refused" not same $? 0
+ok "and names the first" has "$said" "$first"
+is "the first does not notice" "$(pid_of a) $(status a generation)" "$pid 1"
+is "its socket is still its own" "$(ctl --json info | pick pid)" "$first"
+
+# --- killed: its engine and logger end, its files stay ---
+engine=$(ctl --json info | pick engine_pid)
+logger=$(ctl --json info | pick logger_pid)
+kill -9 "$first"
+await gone "$first" "$engine" "$logger"
+wait "$first" 2>/dev/null
+otpd_pid=
+ok "a killed otpd leaves its socket" test -S "$RUN/names/otpd"
+is "nobody answers on it" "$(ctl status 2>/dev/null; echo $?)" 5
+kill -9 "$pid" 2>/dev/null # its service, which nobody stops
+"$OTPD_BUILDDIR/otpd" -b -q -c "$CONF" -r "$RUN" -l "$LOG" \
+    2> "$T/stderr" < /dev/null
+is "the next one starts all the same, here in the background" $? 0
+ctl -q sync --timeout 20
+is "and runs" "$(status a state generation)" "running 1"
+next=$(ctl --json info | pick pid)
+ok "otpctl shutdown ends it" ctl -q shutdown
+await gone "$next"
+is "nothing is left behind" "$(ours)" ""
+
+# --- a directory that somebody else can write to ---
+if [ "$(id -u)" = 0 ]; then
+	mkdir "$T/open" && chmod 777 "$T/open"
+	said=$("$OTPD_BUILDDIR/otpd" -c "$CONF" -r "$T/open" -l "$LOG" 2>&1)
+	ok "a runtime directory open to others is refused" not same $? 0
+	ok "with the reason" has "$said" "$T/open"
+fi
+finish
