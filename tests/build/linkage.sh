@@ -9,9 +9,10 @@ needs() {
 	"$READELF" -d "$OTPD_BUILDDIR/$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p'
 }
 
-# The sanitizers bring libraries and functions of their own.
+# The sanitizers bring libraries and functions of their own.  NM may be a
+# command with options.
 sanitized() {
-	"$NM" "$1" 2>/dev/null | grep -q '__asan_init\|__asan_report'
+	$NM "$1" 2>/dev/null | grep -q '__asan_init\|__asan_report'
 }
 
 otpd_links_libc_only() {
@@ -35,10 +36,11 @@ otpd_links_libc_only() {
 core_wants() {
 	objs=$(find "$OTPD_BUILDDIR/src/core" -name '*.o')
 	# shellcheck disable=SC2086 # a list
-	"$NM" -u $objs | awk 'NF == 2 { print $2 }' | sort -u > "$tmp/wants"
+	$NM -u $objs | awk 'NF == 2 { print $2 }' | sort -u > "$tmp/wants"
 	# shellcheck disable=SC2086
-	"$NM" --defined-only $objs | awk 'NF == 3 { print $3 }' | sort -u \
+	$NM --defined-only $objs | awk 'NF == 3 { print $3 }' | sort -u \
 	    > "$tmp/has"
+	[ -s "$tmp/has" ] || echo "unknown-functions"
 	comm -23 "$tmp/wants" "$tmp/has"
 }
 
