@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/crashpoint.h"
 #include "engine/save.h"
 #include "engine/worker.h"
 
@@ -233,9 +234,14 @@ restore_core(struct engine *e)
 	}
 	if (rc == 0)
 		rc = core_restore_end(e->core, loop_now_ms());
-	for (uint32_t i = 0; i < e->nrecords && rc == 0; i++)
-		if (e->records[i].type == STORE_CHILD)
-			restore_child(e, &e->records[i]);
+	for (uint32_t i = 0; i < e->nrecords && rc == 0; i++) {
+		const struct saved_record *s = &e->records[i];
+
+		if (s->type == STORE_CHILD)
+			restore_child(e, s);
+		else if (s->type == STORE_NOTE)
+			engine_restore_note(e, s->key, s->data, s->len);
+	}
 	return rc;
 }
 
@@ -269,6 +275,7 @@ reconcile(struct engine *e)
 		    world_of(engine_child(e, slot)), now);
 	}
 	core_reconciled(e->core, now);
+	crashpoint();
 	engine_settle(e);
 }
 
@@ -375,6 +382,7 @@ serve(struct engine *e)
 	    e->engines + 1, &ops, e);
 	if (e->server == NULL)
 		abort();
+	engine_notify_watch(e);
 }
 
 void

@@ -110,6 +110,7 @@ struct reply {			/* leaves when the turn is committed */
 };
 
 struct note {			/* a notify message before its pid is known */
+	uint64_t	 key;		/* in the snapshot */
 	int32_t		 pid;
 	char		*text;
 };
@@ -157,7 +158,7 @@ struct engine {
 	struct store	*store;
 	struct events	*events;
 	struct link	 spawner, logger;
-	uint64_t	 spawner_handle, logger_handle, notify_handle;
+	uint64_t	 spawner_handle, logger_handle;
 	bool		 spawner_full, logger_full;	/* wait for room */
 
 	const char	*config_file, *runtime_dir, *log_dir;
@@ -182,6 +183,8 @@ struct engine {
 	uint32_t	 nfailed, failed_cap;
 	struct note	 notes[NOTES_MAX];
 	uint32_t	 nnotes;
+	uint64_t	 next_note;
+	uint32_t	 peeked;	/* messages read, but still in the socket */
 
 	struct request	*requests;
 	uint32_t	 nrequests, requests_cap;
@@ -267,9 +270,15 @@ void	engine_told_asked(struct engine *e, uint32_t mask);
 
 /* --- ready.c: notify messages --- */
 void	engine_ready(struct engine *e, uint32_t slot);	/* its start returned */
-void	engine_notify_events(void *arg, uint32_t events);
 void	engine_notify_drain(struct engine *e);
 void	engine_notify_retry(struct engine *e);
+/* What was read is committed: take it out of the socket. */
+void	engine_notify_consume(struct engine *e);
+void	engine_notify_watch(struct engine *e);
+/* The notes as the snapshot has them. */
+void	engine_save_notes(struct engine *e);
+void	engine_restore_note(struct engine *e, uint64_t key, const char *data,
+	    size_t len);
 
 /* --- control.c: requests --- */
 void	engine_call(void *arg, server_peer peer, const struct frame_header *h,

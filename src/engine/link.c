@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/crashpoint.h"
+
 void
 link_init(struct link *l, int fd)
 {
@@ -73,7 +75,8 @@ message_len(const char *p, size_t len)
 		const struct spawn_header *h = (const void *)(p + at);
 		size_t next = at + spawn_padded(h->len);
 
-		if (at > 0 && (next > SPAWN_MSG_MAX || h->type == SPAWN_HOLD))
+		if (at > 0 && (next > crashpoint_part(SPAWN_MSG_MAX, 1) ||
+		    h->type == SPAWN_HOLD))
 			break;
 		at = next;
 		if (h->type == SPAWN_HOLD)
@@ -121,6 +124,7 @@ link_flush(struct link *l)
 		const char *p = l->queue.text + l->sent;
 		size_t len = message_len(p, l->queue.len - l->sent);
 
+		crashpoint();
 		if (send_message(l, p, len) < 0)
 			return errno == EAGAIN ? 1 : -errno;
 		l->sent += len;
@@ -170,6 +174,7 @@ link_read(struct link *l, link_record_fn *fn, void *arg)
 	for (at = 0; at < len; at += spawn_padded(h->len)) {
 		if (spawn_next(l->in + at, len - at, &h) < 0)
 			return -EBADMSG;
+		crashpoint();
 		fn(arg, h, fd);
 		fd = -1;
 	}

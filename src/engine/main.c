@@ -174,7 +174,6 @@ main(int argc, char **argv)
 	set_up(&e);
 	watch(&e, SPAWN_FD_CHANNEL, engine_spawner_events, &e.spawner_handle);
 	watch(&e, SPAWN_FD_LINK, engine_logger_events, &e.logger_handle);
-	watch(&e, SPAWN_FD_NOTIFY, engine_notify_events, &e.notify_handle);
 	link_put(&e.spawner, SPAWN_HELLO, 0, &hello, sizeof(hello));
 	(void)link_flush(&e.spawner);
 	loop_after(e.loop, engine_turn_end, &e);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/crashpoint.h"
 #include "engine/engine.h"
 #include "wire/reason.h"
 
@@ -99,35 +100,76 @@ speaker(struct engine *e, int32_t pid)
 	return session > 0 ? engine_slot_by_pid(e, session) : CORE_NONE;
 }
 
-/*
- * A child may speak before the spawner's word that it exists has been read:
- * keep the message until then.
- */
 static void
-keep_note(struct engine *e, int32_t pid, const char *text)
+save_note(struct engine *e, const struct note *note)
 {
-	if (e->nnotes == NOTES_MAX) {
-		free(e->notes[0].text);
-		memmove(e->notes, e->notes + 1,
-		    --e->nnotes * sizeof(e->notes[0]));
-	}
-	e->notes[e->nnotes].pid = pid;
-	e->notes[e->nnotes++].text = xstrdup(text);
+	struct out o = { 0 };
+
+	out_bytes(&o, &note->pid, sizeof(note->pid));
+	out_text(&o, note->text);
+	store_put(e->store, STORE_NOTE, note->key, o.text, o.len);
+	out_done(&o);
+	e->changed = true;
+}
+
+void
+engine_save_notes(struct engine *e)
+{
+	for (uint32_t i = 0; i < e->nnotes; i++)
+		save_note(e, &e->notes[i]);
+}
+
+static struct note
+take_note(struct engine *e, uint32_t i)
+{
+	struct note note = e->notes[i];
+
+	memmove(&e->notes[i], &e->notes[i + 1],
+	    (--e->nnotes - i) * sizeof(e->notes[0]));
+	store_put(e->store, STORE_NOTE, note.key, "", 0);
+	e->changed = true;
+	return note;
+}
+
+static struct note *
+add_note(struct engine *e, int32_t pid, const char *text)
+{
+	struct note *note;
+
+	if (e->nnotes == NOTES_MAX)
+		free(take_note(e, 0).text);
+	note = &e->notes[e->nnotes++];
+	*note = (struct note){ .key = ++e->next_note, .pid = pid,
+	    .text = xstrdup(text) };
+	return note;
+}
+
+void
+engine_restore_note(struct engine *e, uint64_t key, const char *data,
+    size_t len)
+{
+	int32_t pid;
+
+	if (len < sizeof(pid))
+		return;
+	memcpy(&pid, data, sizeof(pid));
+	if (key > e->next_note)
+		e->next_note = key;
+	add_note(e, pid, data + sizeof(pid))->key = key;
 }
 
 void
 engine_notify_retry(struct engine *e)
 {
 	for (uint32_t i = 0; i < e->nnotes; ) {
-		struct note note = e->notes[i];
-		uint32_t slot = speaker(e, note.pid);
+		uint32_t slot = speaker(e, e->notes[i].pid);
+		struct note note;
 
 		if (slot == CORE_NONE) {
 			i++;
 			continue;
 		}
-		memmove(&e->notes[i], &e->notes[i + 1],
-		    (--e->nnotes - i) * sizeof(e->notes[0]));
+		note = take_note(e, i);
 		take_message(e, slot, note.text);
 		free(note.text);
 		i = 0;		/* what it said may have changed the list */
@@ -161,7 +203,7 @@ close_passed(struct msghdr *m, int32_t *pid)
 
 /* One message: 1, or 0 when there is none. */
 static int
-take_one(struct engine *e)
+take_one(struct engine *e, int flags)
 {
 	char text[NOTIFY_MAX + 1];
 	union {
@@ -176,31 +218,71 @@ take_one(struct engine *e)
 	uint32_t slot;
 	ssize_t n;
 
-	n = recvmsg(SPAWN_FD_NOTIFY, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	n = recvmsg(SPAWN_FD_NOTIFY, &m,
+	    flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0)
 		return errno == EINTR;
+	if (flags == MSG_PEEK)
+		e->peeked++;
 	close_passed(&m, &pid);
+	crashpoint();
+	if ((m.msg_flags & MSG_TRUNC) != 0)
+		engine_notify_consume(e);	/* or its rest comes next */
 	if (pid <= 0 || (m.msg_flags & MSG_TRUNC) != 0)
 		return 1;
 	text[n] = '\0';
 	slot = speaker(e, pid);
 	if (slot != CORE_NONE)
 		take_message(e, slot, text);
-	else
-		keep_note(e, pid, text);
+	else		/* the spawner's word that it exists comes later */
+		save_note(e, add_note(e, pid, text));
 	return 1;
 }
 
+/*
+ * A message stays in the socket until what it says is committed: an engine
+ * that dies over it leaves it to the next.
+ */
 void
 engine_notify_drain(struct engine *e)
 {
-	for (int i = 0; i < NOTIFY_BUDGET && take_one(e); i++)
+	for (int i = 0; i < NOTIFY_BUDGET && take_one(e, MSG_PEEK); i++)
 		;
 }
 
 void
-engine_notify_events(void *arg, uint32_t events)
+engine_notify_consume(struct engine *e)
 {
+	char byte;
+
+	while (e->peeked > 0 &&
+	    (recv(SPAWN_FD_NOTIFY, &byte, 1, MSG_DONTWAIT) >= 0 ||
+	    errno == EINTR))
+		e->peeked--;
+	e->peeked = 0;
+}
+
+static void
+notify_events(void *arg, uint32_t events)
+{
+	struct engine *e = arg;
+
 	(void)events;
-	engine_notify_drain(arg);
+	engine_notify_drain(e);
+	if (e->peeked == 0)	/* empty ones are peeked at once only */
+		(void)take_one(e, 0);
+}
+
+/* Not before the children are known. */
+void
+engine_notify_watch(struct engine *e)
+{
+	int from_the_first = 0;
+	uint64_t handle;
+
+	if (setsockopt(SPAWN_FD_NOTIFY, SOL_SOCKET, SO_PEEK_OFF,
+	    &from_the_first, sizeof(from_the_first)) < 0 ||
+	    loop_add(e->loop, SPAWN_FD_NOTIFY, EPOLLIN, notify_events, e,
+	    &handle) < 0)
+		abort();
 }

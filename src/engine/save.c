@@ -79,6 +79,7 @@ put_everything(struct engine *e)
 			store_put(e->store, STORE_DYNAMIC, slot, s->source,
 			    strlen(s->source));
 	}
+	engine_save_notes(e);
 	memset(&e->saved, 0, sizeof(e->saved));
 }
 

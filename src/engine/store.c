@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/crashpoint.h"
 #include "engine/out.h"
 
 #define STORE_MAGIC	0x31505453445450ffULL
@@ -246,12 +247,13 @@ static int
 write_all(int fd, const char *p, size_t len, uint64_t at)
 {
 	while (len > 0) {
-		ssize_t n = pwrite(fd, p, len, (off_t)at);
+		ssize_t n = pwrite(fd, p, crashpoint_part(len, 256), (off_t)at);
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return -errno;
+		crashpoint();
 		p += n;
 		at += (uint64_t)n;
 		len -= (size_t)n;
@@ -268,6 +270,7 @@ store_commit(struct store *s)
 	if (s->batch.len == 0)
 		return 0;
 	store_put(s, (enum store_type)STORE_COMMIT, ++s->batches, "", 0);
+	crashpoint();
 	if (s->checkpointing && ftruncate(s->fds[slot], 0) < 0)
 		rc = -errno;
 	if (rc == 0)

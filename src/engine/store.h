@@ -16,7 +16,8 @@ enum store_type {		/* 1 is the commit mark */
 	STORE_ENGINE = 2,	/* one: struct engine_record */
 	STORE_CORE,		/* the core's own records */
 	STORE_CHILD,		/* by slot: struct child_record and strings */
-	STORE_DYNAMIC		/* by slot: a child's specification as JSON */
+	STORE_DYNAMIC,		/* by slot: a child's specification as JSON */
+	STORE_NOTE		/* pid and text of a message nobody's yet */
 };
 
 struct store;

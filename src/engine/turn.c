@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/crashpoint.h"
 #include "engine/worker.h"
 
 /* An answer may still name what the action before it removed. */
@@ -31,8 +32,10 @@ engine_settle(struct engine *e)
 
 	for (;;) {
 		a = core_actions(e->core, &n);
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = 0; i < n; i++) {
 			engine_act(e, &a[i]);
+			crashpoint();
+		}
 		drop_gone(e);
 		core_actions_clear(e->core);
 		if (e->nfailed == 0)
@@ -97,6 +100,7 @@ send_replies(struct engine *e)
 	for (uint32_t i = 0; i < e->nreplies; i++) {
 		struct reply *r = &e->replies[i];
 
+		crashpoint();
 		if (worker_is_link(r->peer))
 			worker_send(e, worker_slot(r->peer), FRAME_REPLY,
 			    r->ref, r->text.text, r->text.len);
@@ -106,8 +110,10 @@ send_replies(struct engine *e)
 		out_done(&r->text);
 	}
 	worker_flush_all(e);
-	if (e->nreplies > 0)
+	if (e->nreplies > 0) {
 		server_flush(e->server);
+		crashpoint();
+	}
 	e->nreplies = 0;
 }
 
@@ -124,10 +130,13 @@ engine_turn_end(void *arg)
 			engine_say(e, "cannot keep a snapshot: %s; a crash of "
 			    "the engine would lose state", strerror(-rc));
 		e->save_failed = rc < 0;
+		crashpoint();
+		engine_notify_consume(e);
 	}
 	flush(e, &e->spawner, e->spawner_handle, &e->spawner_full);
 	flush(e, &e->logger, e->logger_handle, &e->logger_full);
 	send_replies(e);
+	crashpoint();
 	engine_send_events(e);
 	engine_say_events(e);
 	if (e->quitting && !e->spawner_full) {
