@@ -26,6 +26,7 @@ struct rig {
 	int		 gate;		/* or -1 */
 	struct line	*events, *calls;
 	bool		 over;		/* no more events will come */
+	bool		 mortal;	/* its engine dies now and then */
 	double		 seq;		/* of the last event heard */
 	cJSON		*heard;		/* array: events not yet taken */
 };
@@ -34,7 +35,11 @@ struct rig {
 void	rig_init(struct rig *r, unsigned timeout_s);
 /* Start otpd; no worker begins before the events are being heard. */
 void	rig_start(struct rig *r, const char *config);
-/* Takes request.  NULL when there is nobody (any more) to answer. */
+/*
+ * Takes request.  NULL when there is nobody (any more) to answer.  Where the
+ * engine is mortal a question is asked again; of anything else the answer may
+ * be {"lost":true}: nobody knows whether it was done.
+ */
 cJSON	*rig_ask(struct rig *r, cJSON *request);
 /* Until nothing starts, stops or waits, and all of its events were heard. */
 void	rig_settle(struct rig *r);

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * An otpd whose engine dies where the test says: see engine/crashpoint.h.
+ */
+#ifndef OTPD_TESTS_CRASH_PLAN_H
+#define OTPD_TESTS_CRASH_PLAN_H
+
+#include "engine/crashpoint.h"
+#include "oracle/process_rig.h"
+
+/* Between rig_init() and rig_start().  A plan of 0: it does not die. */
+struct crash_plan *crash_plan_new(struct rig *r);
+
+#endif /* OTPD_TESTS_CRASH_PLAN_H */
