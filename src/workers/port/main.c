@@ -265,11 +265,12 @@ stop_now(struct port *p)
 		(void)snprintf(reason, sizeof(reason), "%s", p->reason);
 	else
 		program_reason(p, reason);
-	if (p->replies)
-		(void)otp_stop_reply(p->self, reason, p->from, p->reply.data,
+	if (p->replies) {
+		program_end(p, reason);	/* in OTP's order: then the reply */
+		(void)otp_reply(p->self, p->from, p->reply.data,
 		    p->reply.len);
-	else
-		(void)otp_stop(p->self, reason);
+	}
+	(void)otp_stop(p->self, reason);
 }
 
 static int
