@@ -19,7 +19,7 @@
 #define PAYLOAD_MIN	1024U		/* a HELLO that accepts less is refused */
 #define SMALL_REST	4096		/* of a frame: kept in a buffer its size */
 #define WIDE_FRAME	(128U * 1024)	/* wants a larger pipe */
-#define WIDE_SNDBUF	(1024 * 1024)
+#define WIDE_SNDBUF	(2 * 1024 * 1024)
 
 uint64_t
 otpi_now(void)
@@ -77,6 +77,8 @@ otpi_conn_recv(struct otp *o, struct otpi_conn *c)
 	ssize_t n;
 	int rc;
 
+	if (c->kind == OTPI_DEST && ((struct otpi_dest *)c)->sink != NULL)
+		return otpi_dest_recv(o, (struct otpi_dest *)c);
 	restore(c);
 	rc = make_room(o, c);
 	if (rc < 0)

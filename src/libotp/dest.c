@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "libotp/impl.h"
@@ -34,6 +35,7 @@ dest_free(struct otp *o, struct otpi_dest *d)
 	free(d->place);
 	free(d->path);
 	free(d->down);
+	free(d->sink);
 	free(d);
 }
 
@@ -300,6 +302,53 @@ take_frame(struct otp *o, struct otpi_dest *d, const struct frame_header *h,
 	}
 }
 
+/* The rest of a large reply goes where it will stay, without a copy. */
+static void
+open_sink(struct otp *o, struct otpi_dest *d)
+{
+	struct otpi_buf *b = &d->conn.in;
+	struct frame_header h;
+	size_t have = b->end - b->pos;
+
+	if (have < FRAME_HEADER_LEN || !d->conn.greeted)
+		return;
+	memcpy(&h, b->data + b->pos, sizeof(h));
+	if (h.length < OTPI_SINK || !otpi_request_wants(o, &d->conn, &h))
+		return;
+	d->sink = malloc((size_t)h.length + 1);
+	if (d->sink == NULL)
+		return;			/* then through the buffer */
+	d->sink_h = h;
+	d->sink_have = have - FRAME_HEADER_LEN;
+	memcpy(d->sink, b->data + b->pos + FRAME_HEADER_LEN, d->sink_have);
+	b->pos = b->end;
+}
+
+int
+otpi_dest_recv(struct otp *o, struct otpi_dest *d)
+{
+	size_t left = d->sink_h.length - d->sink_have;
+	ssize_t n;
+	char *data;
+
+	do
+		n = recv(d->conn.fd, d->sink + d->sink_have, left,
+		    MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n == 0)
+		return -ENOTCONN;
+	if (n < 0)
+		return errno == EAGAIN ? 0 : -ENOTCONN;
+	d->sink_have += (size_t)n;
+	if ((size_t)n == left) {
+		data = d->sink;
+		d->sink = NULL;
+		data[d->sink_h.length] = '\0';
+		otpi_request_give(o, &d->conn, &d->sink_h, data);
+	}
+	return 1;
+}
+
 void
 otpi_dest_pump(struct otp *o, struct otpi_dest *d)
 {
@@ -314,6 +363,8 @@ otpi_dest_pump(struct otp *o, struct otpi_dest *d)
 		else
 			take_frame(o, d, &h, payload);
 	}
+	if (d->conn.dead == 0 && d->sink == NULL)
+		open_sink(o, d);
 	otpi_conn_rest(o, &d->conn);
 }
 
@@ -359,6 +410,8 @@ otpi_dest_lost(struct otp *o, struct otpi_dest *d, int error)
 	otpi_undirty(o, &d->conn);
 	if (d->conn.fd >= 0 && error != -EPROTO && error != -EMSGSIZE)
 		drain(o, d);
+	free(d->sink);
+	d->sink = NULL;
 	fail_sent(o, d, false);
 	otpi_lost_monitors(o, d);
 	from = d->conn.sent + d->conn.cut;

@@ -17,6 +17,7 @@
 
 #define OTPI_READ	(64U * 1024)	/* bytes asked of one recv */
 #define OTPI_CORK	(32U * 1024)	/* casts gathered before a send */
+#define OTPI_SINK	(128U * 1024)	/* replies received without a copy */
 #define OTPI_BIG	(16U * 1024)	/* payloads sent without a copy */
 #define OTPI_SPARES	4
 #define OTPI_NSEC	1000000000ULL
@@ -71,6 +72,9 @@ struct otpi_dest {			/* a server this process speaks to */
 	char		*down;		/* its last words: the reason, or NULL */
 	uint64_t	 generation;
 	int32_t		 pid;
+	struct frame_header sink_h;	/* a large reply on its way, */
+	char		*sink;		/* received where it will stay; or NULL */
+	size_t		 sink_have;
 	uint32_t	 nrequests;	/* waiting for it */
 	uint32_t	 nmonitors;
 };
@@ -180,6 +184,7 @@ int	otpi_dest_connect(struct otp *o, struct otpi_dest *d,
 	    uint64_t deadline, bool lazy);
 /* Send what is queued, connecting first if need be.  1: some is left. */
 int	otpi_dest_flush(struct otp *o, struct otpi_dest *d);
+int	otpi_dest_recv(struct otp *o, struct otpi_dest *d);
 /* Its frames, as far as they are here: replies go to their requests. */
 void	otpi_dest_pump(struct otp *o, struct otpi_dest *d);
 void	otpi_dest_lost(struct otp *o, struct otpi_dest *d, int error);
@@ -198,6 +203,12 @@ void	otpi_request_reply(struct otp *o, struct otpi_conn *c,
 	    const struct frame_header *h, const char *payload);
 void	otpi_request_fail(struct otp *o, struct otpi_request *r, int error,
 	    const char *reason);
+/* Is this whole reply wanted, by itself?  Then it may be received in place, */
+bool	otpi_request_wants(struct otp *o, const struct otpi_conn *c,
+	    const struct frame_header *h);
+/* and data, from malloc with a NUL at its end, is given away here. */
+void	otpi_request_give(struct otp *o, struct otpi_conn *c,
+	    const struct frame_header *h, char *data);
 int	otpi_request_wait(struct otp *o, uint64_t ref, uint64_t deadline);
 int	otpi_request_take(struct otp *o, struct otpi_request *r, char **reply,
 	    size_t *len);

@@ -188,6 +188,33 @@ otpi_request_reply(struct otp *o, struct otpi_conn *c,
 	}
 }
 
+bool
+otpi_request_wants(struct otp *o, const struct otpi_conn *c,
+    const struct frame_header *h)
+{
+	struct otpi_request *r = otpi_request_find(o, h->ref);
+
+	return h->type == FRAME_REPLY && (h->flags & FRAME_F_MORE) == 0 &&
+	    r != NULL && r->progress == OTPI_WAITING && r->conn == c &&
+	    r->data == NULL;
+}
+
+void
+otpi_request_give(struct otp *o, struct otpi_conn *c,
+    const struct frame_header *h, char *data)
+{
+	struct otpi_request *r = otpi_request_find(o, h->ref);
+
+	if (!otpi_request_wants(o, c, h)) {
+		free(data);		/* given up meanwhile */
+		return;
+	}
+	r->data = data;
+	r->len = h->length;
+	settle(r);
+	otpi_responded(o, r);
+}
+
 /* Until the request is done: 0, -ETIMEDOUT (it still waits), -ENOENT. */
 int
 otpi_request_wait(struct otp *o, uint64_t ref, uint64_t deadline)

@@ -499,7 +499,8 @@ void
 raw_hello(int fd)
 {
 	struct frame_hello hello = { .magic = FRAME_MAGIC,
-	    .version = FRAME_VERSION, .max_payload = 1024 * 1024 };
+	    .version = FRAME_VERSION, .max_payload = 1024 * 1024,
+	    .generation = 3 };
 	struct frame_header h = { .type = FRAME_HELLO,
 	    .length = sizeof(hello) };
 	char bytes[FRAME_HEADER_LEN + sizeof(hello)];
