@@ -5,7 +5,11 @@
  */
 #include "workers/house.h"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -219,6 +223,19 @@ house_fails(struct house *h, int error, const char *reason, const char *to,
 	if (rc != error || strcmp(otp_reason(h->o), reason) != 0)
 		rig_fail(&h->rig, "%s to %s: %d (%s), not %d (%s)", request,
 		    to, rc, rc < 0 ? otp_reason(h->o) : reply, error, reason);
+}
+
+int
+house_connect(struct house *h, const char *path)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)snprintf(to.sun_path, sizeof(to.sun_path), "run/paths/%s",
+	    path);
+	want(h, fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) ==
+	    0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0);
+	return fd;
 }
 
 uint64_t

@@ -60,6 +60,8 @@ int	house_do(struct house *h, const char *to, const char *format, ...)
 /* A call that fails with this error, and this reason. */
 void	house_fails(struct house *h, int error, const char *reason,
 	    const char *to, const char *request);
+/* A connection to the socket of this path, non-blocking. */
+int	house_connect(struct house *h, const char *path);
 /* A call that is not waited for. */
 uint64_t house_send(struct house *h, const char *to, const char *request);
 /* Its outcome: 0 or the error, whose reason is otp_reason(h->o). */
