@@ -242,6 +242,14 @@ restore_core(struct engine *e)
 		else if (s->type == STORE_NOTE)
 			engine_restore_note(e, s->key, s->data, s->len);
 	}
+	for (uint32_t i = 0; i < e->nrecords && rc == 0; i++) {
+		struct saved_record *s = &e->records[i];
+
+		if (s->type == STORE_NAME)
+			name_restore(e, s->key, s->data, s->len);
+		else if (s->type == STORE_WATCH)
+			watch_restore(e, s->key, s->data, s->len);
+	}
 	return rc;
 }
 
@@ -253,6 +261,17 @@ world_of(const struct child *c)
 	return c->ready ? CORE_WORLD_READY : CORE_WORLD_ALIVE;
 }
 
+static void
+note_listed(struct engine *e)
+{
+	for (uint32_t i = 0; i < e->nlist; i++) {
+		uint32_t slot = engine_slot_of(e, e->list[i].inc);
+
+		if (slot != CORE_NONE)
+			engine_child(e, slot)->listed = true;
+	}
+}
+
 /* Every worker's state is compared with the spawner's table. */
 static void
 reconcile(struct engine *e)
@@ -261,11 +280,6 @@ reconcile(struct engine *e)
 	struct core_child view;
 	uint32_t slot;
 
-	for (uint32_t i = 0; i < e->nlist; i++) {
-		slot = engine_slot_of(e, e->list[i].inc);
-		if (slot != CORE_NONE)
-			engine_child(e, slot)->listed = true;
-	}
 	for (slot = 0; slot < core_nslots(e->core); slot++) {
 		if (!core_view(e->core, slot, 0, &view) ||
 		    view.type != CORE_WORKER)
@@ -388,19 +402,24 @@ serve(struct engine *e)
 void
 engine_listed(struct engine *e)
 {
+	int rc;
+
 	e->listed = true;
 	keep_history(e);
 	note_crash(e);
+	rc = e->config != NULL ? -ENOENT : restore(e);
+	note_listed(e);
+	worker_resume_all(e);	/* what starts anew finds its socket */
 	if (e->config != NULL) {
 		boot(e);
-	} else if (restore(e) == 0) {
+	} else if (rc == 0) {
 		e->booted = true;
 		reconcile(e);
 	} else {
 		cold_start(e);
 	}
 	free_records(e);
-	worker_resume_all(e);
+	engine_notify_retry(e);		/* what was said before we knew who */
 	for (uint32_t i = 0; i < e->nlist; i++)
 		engine_told_child(e, e->list[i].inc, &e->list[i].told);
 	free(e->list);

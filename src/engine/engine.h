@@ -38,12 +38,14 @@ struct watch {			/* a monitor, or one end of a link */
 	struct watch	*prev[2], *next[2];	/* in either slot's list */
 	uint32_t	 slot[2];
 	uint64_t	 ref;
+	uint64_t	 key;		/* in the snapshot */
 	bool		 link;
 };
 
 struct name {			/* registered */
 	struct name	*next;
 	char		*text;
+	uint64_t	 key;		/* in the snapshot */
 	uint32_t	 slot;
 };
 
@@ -169,6 +171,7 @@ struct engine {
 	uint32_t	 children_cap;
 	uint32_t	 pids[PIDS_BUCKETS];	/* 1 + slot, chained */
 	struct name	*names[NAMES_BUCKETS];
+	uint64_t	 next_key;	/* of names and watches */
 	int		 runtime_fd, paths_fd;
 	char		*failed_child;	/* whose start failed last */
 	uint32_t	*dirty_links;	/* slots whose link has something to

@@ -3,7 +3,7 @@
  * Registered names: one live holder each.  A name is a symbolic link in
  * $RUNTIME/names to the holder's socket, so that callers need not ask.
  */
-#include "engine/worker.h"
+#include "engine/save.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "engine/worker.h"
 
 static struct name **
 bucket(struct engine *e, const char *text)
@@ -74,11 +76,45 @@ name_valid(const char *name)
 	    strcmp(name, "otp-logger") != 0;
 }
 
+static void
+save(struct engine *e, const struct name *n)
+{
+	struct name_record r = { .slot = n->slot };
+	struct out o = { 0 };
+
+	out_bytes(&o, &r, sizeof(r));
+	out_text(&o, n->text);
+	store_put(e->store, STORE_NAME, n->key, o.text, o.len);
+	out_done(&o);
+	e->changed = true;
+}
+
+void
+names_save_all(struct engine *e)
+{
+	for (int i = 0; i < NAMES_BUCKETS; i++)
+		for (struct name *n = e->names[i]; n != NULL; n = n->next)
+			save(e, n);
+}
+
+static struct name *
+add(struct engine *e, uint32_t slot, const char *name, uint64_t key)
+{
+	struct name **p = bucket(e, name), *n = xcalloc(1, sizeof(*n));
+
+	n->text = xstrdup(name);
+	n->slot = slot;
+	n->key = key;
+	n->next = *p;
+	*p = n;
+	return n;
+}
+
 int
 name_register(struct engine *e, uint32_t slot, const char *name,
     uint32_t *out_holder)
 {
-	struct name *n = name_find(e, name), **p;
+	struct name *n = name_find(e, name);
 	int rc;
 
 	*out_holder = n != NULL ? n->slot : CORE_NONE;
@@ -89,13 +125,31 @@ name_register(struct engine *e, uint32_t slot, const char *name,
 	rc = publish(e, name, engine_child(e, slot)->path);
 	if (rc < 0)
 		return rc;
-	p = bucket(e, name);
-	n = xcalloc(1, sizeof(*n));
-	n->text = xstrdup(name);
-	n->slot = slot;
-	n->next = *p;
-	*p = n;
+	save(e, add(e, slot, name, ++e->next_key));
 	return 0;
+}
+
+/* Its symbolic link is there still, unless an engine died between the two. */
+void
+name_restore(struct engine *e, uint64_t key, const char *record, size_t len)
+{
+	struct name_record r;
+	char text[80];
+
+	if (len <= sizeof(r) || len - sizeof(r) >= sizeof(text))
+		return;
+	memcpy(&r, record, sizeof(r));
+	memcpy(text, record + sizeof(r), len - sizeof(r));
+	text[len - sizeof(r)] = '\0';
+	if (key > e->next_key)
+		e->next_key = key;
+	if (r.slot >= e->children_cap || e->children[r.slot].path == NULL ||
+	    name_find(e, text) != NULL) {
+		store_put(e->store, STORE_NAME, key, "", 0);
+		return;
+	}
+	(void)add(e, r.slot, text, key);
+	(void)publish(e, text, e->children[r.slot].path);
 }
 
 static void
@@ -107,6 +161,8 @@ name_drop(struct engine *e, struct name **p)
 	*p = n->next;
 	(void)snprintf(file, sizeof(file), "names/%s", n->text);
 	(void)unlinkat(e->runtime_fd, file, 0);
+	store_put(e->store, STORE_NAME, n->key, "", 0);
+	e->changed = true;
 	free(n->text);
 	free(n);
 }

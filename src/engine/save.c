@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/worker.h"
+
 void
 engine_save_child(struct engine *e, uint32_t slot)
 {
@@ -79,6 +81,8 @@ put_everything(struct engine *e)
 			store_put(e->store, STORE_DYNAMIC, slot, s->source,
 			    strlen(s->source));
 	}
+	names_save_all(e);
+	watches_save_all(e);
 	engine_save_notes(e);
 	memset(&e->saved, 0, sizeof(e->saved));
 }

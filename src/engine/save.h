@@ -24,4 +24,14 @@ struct child_record {	/* then said, failure, last_reason, NUL-ended each */
 	int32_t		last_pid;
 };
 
+struct name_record {	/* then the name, without a NUL */
+	uint32_t	slot, pad;
+};
+
+struct watch_record {
+	uint64_t	ref;
+	uint32_t	target, watcher;
+	uint32_t	link, pad;
+};
+
 #endif /* OTPD_ENGINE_SAVE_H */

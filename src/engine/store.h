@@ -17,6 +17,8 @@ enum store_type {		/* 1 is the commit mark */
 	STORE_CORE,		/* the core's own records */
 	STORE_CHILD,		/* by slot: struct child_record and strings */
 	STORE_DYNAMIC,		/* by slot: a child's specification as JSON */
+	STORE_NAME,		/* by number: struct name_record, the name */
+	STORE_WATCH,		/* by number: struct watch_record */
 	STORE_NOTE		/* pid and text of a message nobody's yet */
 };
 

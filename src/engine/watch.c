@@ -4,12 +4,14 @@
  * watched; only workers with a link can watch.  An entry stands in two lists:
  * its target's and its watcher's.
  */
-#include "engine/worker.h"
+#include "engine/save.h"
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "engine/worker.h"
 
 static struct watch **
 list_of(struct engine *e, uint32_t slot, int which)
@@ -32,8 +34,30 @@ enlist(struct engine *e, struct watch *w, int which)
 }
 
 static void
+save(struct engine *e, const struct watch *w)
+{
+	struct watch_record r = { .ref = w->ref, .link = w->link,
+	    .target = w->slot[WATCH_TARGET],
+	    .watcher = w->slot[WATCH_WATCHER] };
+
+	store_put(e->store, STORE_WATCH, w->key, &r, sizeof(r));
+	e->changed = true;
+}
+
+void
+watches_save_all(struct engine *e)
+{
+	for (uint32_t slot = 0; slot < e->children_cap; slot++)
+		for (struct watch *w = e->children[slot].watched; w != NULL;
+		    w = w->next[WATCH_TARGET])
+			save(e, w);
+}
+
+static void
 watch_free(struct engine *e, struct watch *w)
 {
+	store_put(e->store, STORE_WATCH, w->key, "", 0);
+	e->changed = true;
 	for (int i = 0; i < 2; i++) {
 		if (w->prev[i] != NULL)
 			w->prev[i]->next[i] = w->next[i];
@@ -45,18 +69,47 @@ watch_free(struct engine *e, struct watch *w)
 	free(w);
 }
 
+static struct watch *
+add(struct engine *e, const struct watch_record *r, uint64_t key)
+{
+	struct watch *w = xcalloc(1, sizeof(*w));
+
+	w->slot[WATCH_TARGET] = r->target;
+	w->slot[WATCH_WATCHER] = r->watcher;
+	w->ref = r->ref;
+	w->key = key;
+	w->link = r->link != 0;
+	enlist(e, w, WATCH_TARGET);
+	enlist(e, w, WATCH_WATCHER);
+	return w;
+}
+
 static void
 watch_new(struct engine *e, uint32_t target, uint32_t watcher, uint64_t ref,
     bool link)
 {
-	struct watch *w = xcalloc(1, sizeof(*w));
+	struct watch_record r = { .ref = ref, .target = target,
+	    .watcher = watcher, .link = link };
 
-	w->slot[WATCH_TARGET] = target;
-	w->slot[WATCH_WATCHER] = watcher;
-	w->ref = ref;
-	w->link = link;
-	enlist(e, w, WATCH_TARGET);
-	enlist(e, w, WATCH_WATCHER);
+	save(e, add(e, &r, ++e->next_key));
+}
+
+void
+watch_restore(struct engine *e, uint64_t key, const char *record, size_t len)
+{
+	struct watch_record r;
+
+	if (len < sizeof(r))
+		return;
+	memcpy(&r, record, sizeof(r));
+	if (key > e->next_key)
+		e->next_key = key;
+	if (r.target < e->children_cap && r.watcher < e->children_cap &&
+	    e->children[r.target].path != NULL &&
+	    e->children[r.watcher].path != NULL)
+		(void)add(e, &r, key);
+	else
+		store_put(e->store, STORE_WATCH, key, "", 0);
 }
 
 /* A name, a path or pid:N of something that is alive; or CORE_NONE. */
@@ -79,21 +132,34 @@ find_target(struct engine *e, const char *target)
 	return slot;
 }
 
+/* words: as the watcher said it; NULL: no room for that, nor for a path. */
+static void
+put_down(struct engine *e, uint32_t target, const char *words,
+    const char *reason, struct out *o)
+{
+	struct child *c = target != CORE_NONE ? engine_child(e, target) : NULL;
+
+	o->len = 0;
+	out_text(o, "{");
+	if (words != NULL)
+		out_key_string(o, "target", words);
+	if (words != NULL && c != NULL)
+		out_key_string(o, "path", c->path);
+	if (c != NULL && c->pid != 0)
+		out_key_int(o, "pid", c->pid);
+	out_key_string(o, "reason", reason);
+	out_text(o, "}");
+}
+
 static void
 send_down(struct engine *e, uint32_t watcher, uint64_t ref, uint32_t target,
     const char *words, const char *reason)
 {
 	struct out o = { 0 };
 
-	out_text(&o, "{");
-	out_key_string(&o, "target", words);
-	if (target != CORE_NONE) {
-		out_key_string(&o, "path", engine_child(e, target)->path);
-		if (engine_child(e, target)->pid != 0)
-			out_key_int(&o, "pid", engine_child(e, target)->pid);
-	}
-	out_key_string(&o, "reason", reason);
-	out_text(&o, "}");
+	put_down(e, target, words, reason, &o);
+	if (o.len > worker_room(e, watcher))
+		put_down(e, target, NULL, reason, &o);
 	worker_send(e, watcher, FRAME_DOWN, ref, o.text, o.len);
 	out_done(&o);
 }

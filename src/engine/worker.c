@@ -277,7 +277,7 @@ open_link(struct engine *e, uint32_t slot)
 		w->link = NULL;
 		return rc;
 	}
-	send_later(w);
+	(void)peer_flush(w->link);	/* its generation waits for it */
 	return 0;
 }
 
@@ -297,17 +297,11 @@ resume_link(struct engine *e, uint32_t slot, int fd)
 static void
 resume(struct engine *e, uint64_t key, int fd, uint32_t slot)
 {
-	struct service *s;
-	uint32_t holder;
-
 	if (slot != CORE_NONE && (key & 7) == KEY_SOCKET) {
 		worker_of(e, slot)->listening = true;
-		s = engine_service(e, slot);
-		if (s->name != NULL)
-			(void)name_register(e, slot, s->name, &holder);
 		(void)close(fd);
 	} else if (slot != CORE_NONE && (key & 7) == KEY_OURS &&
-	    e->children[slot].pid != 0) {
+	    e->children[slot].listed) {
 		resume_link(e, slot, fd);
 	} else {
 		(void)close(fd);
@@ -374,22 +368,50 @@ worker_free(struct engine *e, uint32_t slot)
 	c->worker = NULL;
 }
 
+size_t
+worker_room(struct engine *e, uint32_t slot)
+{
+	struct worker *w = engine_child(e, slot)->worker;
+	const char *name, *path;
+	size_t max = 0;
+
+	if (w != NULL && w->link != NULL)
+		max = peer_hello(w->link, &name, &path)->max_payload;
+	return max > PEER_PAYLOAD_MIN ? max : PEER_PAYLOAD_MIN;
+}
+
 void
 worker_send(struct engine *e, uint32_t slot, uint8_t type, uint64_t ref,
     const char *payload, size_t len)
 {
-	struct frame_header h = { .length = (uint32_t)len, .type = type,
-	    .ref = ref };
+	struct frame_header h = { .type = type, .ref = ref };
 	struct worker *w = engine_child(e, slot)->worker;
+	size_t max = worker_room(e, slot);
 
 	if (w == NULL || w->link == NULL)
 		return;
-	/* One that does not read what it asked for has no link any more. */
-	if (peer_send(w->link, &h, payload) < 0) {
-		worker_close_link(e, slot);
-		return;
-	}
+	do {
+		h.length = (uint32_t)(len < max ? len : max);
+		h.flags = h.length < len ? FRAME_F_MORE : 0;
+		/* One that does not read what it asked for loses its link. */
+		if (peer_send(w->link, &h, payload) < 0) {
+			worker_close_link(e, slot);
+			return;
+		}
+		payload += h.length;
+		len -= h.length;
+	} while (len > 0);
 	send_later(w);
+}
+
+static void
+put_exit(const char *from, const char *reason, struct out *o)
+{
+	o->len = 0;
+	out_text(o, "{");
+	out_key_string(o, "from", from);
+	out_key_string(o, "reason", reason);
+	out_text(o, "}");
 }
 
 bool
@@ -403,10 +425,9 @@ worker_send_exit(struct engine *e, uint32_t slot, bool from_parent,
 
 	if (w == NULL || w->link == NULL || !engine_child(e, slot)->traps)
 		return false;
-	out_text(&o, "{");
-	out_key_string(&o, "from", from);
-	out_key_string(&o, "reason", reason);
-	out_text(&o, "}");
+	put_exit(from, reason, &o);
+	if (o.len > worker_room(e, slot))
+		put_exit(NULL, reason, &o);
 	h.length = (uint32_t)o.len;
 	if (peer_send(w->link, &h, o.text) < 0) {
 		out_done(&o);

@@ -41,6 +41,8 @@ bool	worker_send_exit(struct engine *e, uint32_t slot, bool from_parent,
 	    const char *from, const char *reason);
 void	worker_send(struct engine *e, uint32_t slot, uint8_t type,
 	    uint64_t ref, const char *payload, size_t len);
+/* The longest payload that it surely takes. */
+size_t	worker_room(struct engine *e, uint32_t slot);
 void	worker_flush_all(struct engine *e);
 /* After a restore: what the spawner held for workers is theirs again. */
 void	worker_resume_all(struct engine *e);
@@ -57,6 +59,9 @@ int	name_unregister(struct engine *e, uint32_t slot, const char *name);
 uint32_t name_whereis(struct engine *e, const char *name);
 /* All but `keep` (may be NULL) of the holder's. */
 void	names_drop(struct engine *e, uint32_t slot, const char *keep);
+void	names_save_all(struct engine *e);
+void	name_restore(struct engine *e, uint64_t key, const char *record,
+	    size_t len);
 
 /* --- watch.c: monitors and links --- */
 void	watch_monitor(struct engine *e, uint32_t slot, uint64_t ref,
@@ -66,5 +71,8 @@ void	watch_link(struct engine *e, uint32_t slot, const char *target);
 void	watch_unlink(struct engine *e, uint32_t slot, const char *target);
 /* It has ended: everybody who watches hears of it, and it watches no more. */
 void	watch_ended(struct engine *e, uint32_t slot, const char *reason);
+void	watches_save_all(struct engine *e);
+void	watch_restore(struct engine *e, uint64_t key, const char *record,
+	    size_t len);
 
 #endif /* OTPD_ENGINE_WORKER_H */
