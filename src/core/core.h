@@ -114,7 +114,8 @@ struct core_call {
 	uint32_t	 sup;		/* slot of the supervisor */
 	const char	*child;		/* its id; NULL where spec says it */
 	const struct core_spec *spec;	/* CORE_OP_START_CHILD; for a simple
-					 * supervisor only id and user count */
+					 * supervisor only id and user count.
+					 * Its users are the core's now */
 };
 
 struct core_row { uint32_t slot; enum core_state state; uint64_t inc; };
@@ -187,10 +188,11 @@ struct core;
 struct core	*core_new(bool compat);
 void		 core_free(struct core *c);
 
-/* Start the tree.  Once; not after core_restore_end(). */
+/* Start the tree.  Once; not after core_restore_end().  Tells no ADDED. */
 void	core_boot(struct core *c, const struct core_spec *root,
 	    uint64_t now_ms);
 
+/* A start that failed or was ignored has left no process behind. */
 void	core_started(struct core *c, uint64_t inc, uint64_t now_ms);
 void	core_start_failed(struct core *c, uint64_t inc, uint64_t now_ms);
 void	core_start_ignored(struct core *c, uint64_t inc, uint64_t now_ms);
@@ -216,7 +218,10 @@ typedef void core_diff_fn(void *arg, enum core_change change, uint32_t slot,
 	    const struct core_spec *spec, uint32_t parent);
 void	core_reload(struct core *c, const struct core_spec *root,
 	    core_same_fn *same, uint64_t call, uint64_t now_ms);
-/* What core_reload() would do, parents before children; changes nothing. */
+/*
+ * What core_reload() would do, parents before children; changes nothing.  Of
+ * what is added (slot CORE_NONE) and removed (spec NULL) only the top is told.
+ */
 void	core_diff(const struct core *c, const struct core_spec *root,
 	    core_same_fn *same, core_diff_fn *emit, void *arg);
 
@@ -254,7 +259,11 @@ void	core_save_all(struct core *c);
 
 void	core_restore_begin(struct core *c, const struct core_spec *root);
 int	core_restore_record(struct core *c, const struct core_record *rec);
-/* A dynamic child's spec must be known before core_restore_end(). */
+/*
+ * A dynamic child's spec must be known before core_restore_end().  A child
+ * that a reload was removing has none: its user is NULL, it is killed if it
+ * lives, and removed.
+ */
 int	core_restore_dynamic(struct core *c, uint32_t slot,
 	    const struct core_spec *spec);
 int	core_restore_end(struct core *c, uint64_t now_ms);

@@ -130,7 +130,8 @@ void	reload_done(struct core *c, struct sup *s);
 void	reload_over(struct core *c, struct sup *s);
 
 /* save.c, restore.c */
-void	save_forget(struct core *c, const struct child *ch);
+void	save_forget(struct core *c, uint32_t slot, uint32_t generation,
+	    uint32_t lo, uint32_t hi);	/* its attempts in the store */
 void	save_free(struct core *c);
 void	restore_free(struct core *c);
 

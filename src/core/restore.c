@@ -22,6 +22,7 @@ struct known {			/* what is known of a slot */
 	struct sup_part	 sup;
 	struct child	*dynamic;	/* built for it, not yet placed */
 	struct child	*ch;		/* once it is matched */
+	bool		 unused;	/* dropped from what is gone, too */
 };
 
 struct attempt { uint32_t slot, n; uint64_t at_ms; };
@@ -269,6 +270,10 @@ match(struct core *c, struct child *parent, struct known *k)
 		else
 			k->dynamic = NULL;
 	}
+	if (ch == NULL && (k->part.flags & CHILD_F_LISTED) == 0) {
+		k->unused = true;
+		return NULL;
+	}
 	if (ch == NULL)
 		ch = make_orphan(c, k);
 	ch->parent = parent;
@@ -276,12 +281,31 @@ match(struct core *c, struct child *parent, struct known *k)
 	return ch;
 }
 
+/* False: its parent is not known yet. */
+static bool
+find(struct core *c, struct known *k)
+{
+	const struct restore *r = c->restore;
+	const struct known *parent;
+
+	if (k->part.parent == CORE_NONE) {
+		k->ch = c->root;
+		return true;
+	}
+	if (k->part.parent >= r->nknown)
+		return false;
+	parent = &r->known[k->part.parent];
+	if (parent->ch != NULL && parent->ch->sup != NULL)
+		k->ch = match(c, parent->ch, k);
+	k->unused |= parent->unused;
+	return k->ch != NULL || k->unused;
+}
+
 /* Parents first: a pass for every level of the tree. */
 static int
 match_all(struct core *c)
 {
 	struct restore *r = c->restore;
-	struct child *parent;
 	struct known *k;
 	uint32_t slot, left, before = UINT32_MAX;
 
@@ -289,16 +313,9 @@ match_all(struct core *c)
 		left = 0;
 		for (slot = 0; slot < r->nknown; slot++) {
 			k = &r->known[slot];
-			if (k->id == NULL || k->ch != NULL)
+			if (k->id == NULL || k->ch != NULL || k->unused)
 				continue;
-			parent = k->part.parent < r->nknown ?
-			    r->known[k->part.parent].ch : NULL;
-			if (k->part.parent == CORE_NONE)
-				k->ch = c->root;
-			else if (parent != NULL && parent->sup != NULL)
-				k->ch = match(c, parent, k);
-			else
-				left++;
+			left += !find(c, k);
 			if (k->ch != NULL && k->ch->slot != CORE_NONE)
 				return -EINVAL;
 			if (k->ch != NULL)
@@ -408,6 +425,8 @@ get_sup(struct core *c, struct sup *s, const struct sup_part *p)
 	s->intensity.lo = s->intensity.hi = p->lo;
 	for (n = p->lo; n != p->hi; n++)
 		intensity_put(&s->intensity, n, 0);
+	s->saved_lo = p->lo;
+	s->saved_hi = p->hi;
 	c->nreloads += s->job == JOB_RELOAD;
 	return 0;
 }
@@ -468,11 +487,11 @@ get_all(struct core *c)
 	int rc;
 
 	for (i = 0; i < r->nknown; i++)
-		if (r->known[i].id != NULL)
+		if (r->known[i].ch != NULL)
 			get_child(r->known[i].ch, &r->known[i].part);
 	for (i = 0; i < r->nknown; i++) {
 		k = &r->known[i];
-		if (k->id == NULL || k->ch->sup == NULL)
+		if (k->ch == NULL || k->ch->sup == NULL)
 			continue;
 		rc = get_sup(c, k->ch->sup, &k->sup);
 		if (rc < 0)
@@ -480,21 +499,27 @@ get_all(struct core *c)
 	}
 	get_attempts(c);
 	for (i = 0; i < r->nknown; i++)
-		if (r->known[i].id != NULL)
+		if (r->known[i].ch != NULL)
 			get_messages(c, &r->known[i]);
 	return 0;
 }
 
-/* A dynamic child whose record is missing: its specification goes back. */
+/* Specifications without a record go back, records without one go. */
 static void
 free_unused(struct core *c)
 {
 	struct restore *r = c->restore;
+	const struct known *k;
 	uint32_t i;
 
-	for (i = 0; i < r->nknown; i++)
-		if (r->known[i].dynamic != NULL)
-			slot_free_tree(c, r->known[i].dynamic);
+	for (i = 0; i < r->nknown; i++) {
+		k = &r->known[i];
+		if (k->dynamic != NULL)
+			slot_free_tree(c, k->dynamic);
+		if (k->unused)
+			save_forget(c, i, k->part.generation, k->sup.lo,
+			    k->sup.hi);
+	}
 }
 
 int

@@ -55,25 +55,20 @@ save_free(struct core *c)
 
 /* A slot ends; the generations that it has seen are never seen again. */
 void
-save_forget(struct core *c, const struct child *ch)
+save_forget(struct core *c, uint32_t slot, uint32_t generation, uint32_t lo,
+    uint32_t hi)
 {
 	struct save *sv = save_of(c);
-	struct dead *d;
 
-	if (ch->generation > c->generation_floor) {
-		c->generation_floor = ch->generation;
+	if (generation > c->generation_floor) {
+		c->generation_floor = generation;
 		sv->core_changed = true;
 	}
 	if (sv->ndead == sv->cap) {
 		sv->cap = sv->cap * 2 + 8;
 		sv->dead = core_grow(sv->dead, sv->cap, sizeof(sv->dead[0]));
 	}
-	d = &sv->dead[sv->ndead++];
-	*d = (struct dead){ .slot = ch->slot };
-	if (ch->sup != NULL) {
-		d->lo = ch->sup->saved_lo;
-		d->hi = ch->sup->saved_hi;
-	}
+	sv->dead[sv->ndead++] = (struct dead){ slot, lo, hi };
 }
 
 /* --- one record --- */
@@ -226,7 +221,7 @@ next_time(struct save *sv, const struct sup *s, struct core_record *out)
 	uint32_t i = sv->at_time - old;
 	uint64_t key;
 
-	if (i >= lo && i < saved)
+	if (i >= lo && i < saved && !s->save_again)
 		i = saved;
 	if (i >= saved && i < lo)
 		i = lo;
@@ -291,6 +286,7 @@ core_save_clear(struct core *c)
 		if (ch->sup != NULL) {
 			ch->sup->saved_lo = ch->sup->intensity.lo;
 			ch->sup->saved_hi = ch->sup->intensity.hi;
+			ch->sup->save_again = false;
 		}
 	}
 	sv->ndead = sv->at_dead = 0;
@@ -312,7 +308,6 @@ core_save_all(struct core *c)
 			continue;
 		child_dirty(c, ch);
 		if (ch->sup != NULL)
-			ch->sup->saved_lo = ch->sup->saved_hi =
-			    ch->sup->intensity.lo;
+			ch->sup->save_again = true;
 	}
 }

@@ -267,7 +267,9 @@ release(struct core *c, struct child *ch)
 	}
 	act_free(c, ch, ch->user);
 	index_remove(c, ch);
-	save_forget(c, ch);
+	save_forget(c, ch->slot, ch->generation,
+	    ch->sup != NULL ? ch->sup->saved_lo : 0,
+	    ch->sup != NULL ? ch->sup->saved_hi : 0);
 	ch->gone = true;
 	ch->next_hash = c->graveyard;
 	c->graveyard = ch;

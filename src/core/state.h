@@ -113,13 +113,14 @@ struct sup {
 	uint32_t	 nsignificant;	/* of them running or restarting */
 	uint32_t	 next_order;
 	uint32_t	 left;		/* processes still to go */
-	uint32_t	 saved_lo, saved_hi;
+	uint32_t	 saved_lo, saved_hi;	/* attempts in the store */
 	bool		 single;	/* the job is about `at` alone */
 	bool		 tried;		/* the start of `at` was asked for */
 	bool		 end_next;	/* the parent's stop waits for `at` */
 	bool		 gave_up;
 	bool		 group_armed;
 	bool		 working;	/* on the work list */
+	bool		 save_again;	/* those in the store, too */
 };
 
 struct core {

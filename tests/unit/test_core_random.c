@@ -136,6 +136,19 @@ make_tree(struct text *t, bool tame)
 
 /* --- commands --- */
 
+/* Commands name a supervisor by its id, so it must be the only one. */
+static bool
+only_one(struct rig *r, const char *id)
+{
+	struct core_child v;
+	uint32_t slot, n = 0;
+
+	for (slot = 0; slot < core_nslots(rig_core(r)); slot++)
+		n += core_view(rig_core(r), slot, 0, &v) &&
+		    strcmp(v.id, id) == 0;
+	return n == 1;
+}
+
 /* Any supervisor or listed child, by its place in the tree. */
 static bool
 pick(struct rig *r, enum core_type type, struct core_child *out)
@@ -184,7 +197,8 @@ verb_command(struct rig *r, char *out, size_t size)
 		"stop", "restart" };
 	struct core_child v;
 
-	if (pick(r, roll(4) == 0 ? CORE_SUPERVISOR : CORE_WORKER, &v))
+	if (pick(r, roll(4) == 0 ? CORE_SUPERVISOR : CORE_WORKER, &v) &&
+	    only_one(r, parent_id(r, &v)))
 		snprintf(out, size, "%s %s %s", one_of(verbs, 7),
 		    parent_id(r, &v), v.id);
 }
@@ -196,9 +210,12 @@ add_command(struct rig *r, struct text *tree, char *out, size_t size)
 		.nsups = tree->nsups };
 	struct core_child v;
 
-	if (!pick(r, CORE_SUPERVISOR, &v))
+	if (!pick(r, CORE_SUPERVISOR, &v) || !only_one(r, v.id))
 		return;
-	if (v.strategy == CORE_SIMPLE_ONE_FOR_ONE || roll(3) > 0)
+	if (v.strategy == CORE_SIMPLE_ONE_FOR_ONE)
+		snprintf(t.s, sizeof(t.s), " i%u%s", t.nworkers++,
+		    roll(3) == 0 && !t.tame ? ":slow=15" : "");
+	else if (roll(3) > 0)
 		add_worker(&t, "");
 	else
 		add_sup(&t, 2, "");
@@ -250,7 +267,8 @@ make_command(struct rig *r, struct text *tree, char *out, size_t size)
 		verb_command(r, out, size);
 	else if (n < 82)
 		add_command(r, tree, out, size);
-	else if (n < 88 && pick(r, CORE_SUPERVISOR, &v))
+	else if (n < 88 && pick(r, CORE_SUPERVISOR, &v) &&
+	    only_one(r, v.id))
 		snprintf(out, size, "%s %s", roll(2) == 0 ? "which" : "count",
 		    v.id);
 	else if (n < 92)
@@ -310,21 +328,13 @@ expect_stops(struct rig *r, uint32_t sup, struct text *out)
 static void
 read_stops(struct rig *r, struct text *out)
 {
-	struct core_child v, p;
 	const char *s = rig_log(r);
-	uint32_t slot;
 	char id[64];
 
 	for (; (s = strstr(s, "stop ")) != NULL; s += 5) {
 		if (sscanf(s, "stop %63s", id) != 1)
 			break;
-		for (slot = 0; slot < core_nslots(rig_core(r)); slot++)
-			if (core_view(rig_core(r), slot, 0, &v) &&
-			    strcmp(v.id, id) == 0 &&
-			    core_view(rig_core(r), v.parent, 0, &p) &&
-			    p.strategy == CORE_SIMPLE_ONE_FOR_ONE)
-				strcpy(id, "?");
-		add(out, id);
+		add(out, id[0] == 'i' ? "?" : id);
 		add(out, " ");
 	}
 }
