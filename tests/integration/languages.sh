@@ -1,0 +1,110 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# Workers in shell and Python under otpd, through otp-port(8) and with nothing
+# but otp-protocol(7): called, watching each other, crashing, and stopped.
+. "${OTPD_SRCDIR:-.}/tests/integration/lib.sh"
+
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 7))' 2>/dev/null ||
+    { echo "no python3"; exit 77; }
+examples=$OTPD_SRCDIR/contrib/examples
+for file in port_shell.sh port_python.py worker.py; do
+	cp "$examples/$file" "$T/"
+done
+cp "$OTPD_BUILDDIR/otp-port" "$T/"
+
+config <<END
+{ "max_restarts": 10, "children": [
+  { "id": "plain", "start": ["$SVC"] },
+  { "id": "web", "type": "supervisor", "max_restarts": 10, "children": [
+    { "id": "py", "start": ["$T/worker.py"], "kind": "gen_server",
+      "name": "pycounter" },
+    { "id": "sh", "start": ["$T/otp-port", "$T/port_shell.sh"],
+      "kind": "gen_server", "name": "shell" },
+    { "id": "store", "start": ["$T/otp-port", "$T/port_python.py"],
+      "kind": "gen_server", "name": "store" } ] } ] }
+END
+start
+is "all are ready when they have said so" \
+    "$(ctl status --json | pick '*.state')" \
+    "running running running running running running"
+
+# said WORDS WANT CODE COMMAND...: what otpctl prints, and its exit code
+said() {
+	said_words=$1 said_want=$2 said_code=$3
+	shift 3
+	said_got=$(ctl "$@" 2>&1)
+	code=$?
+	is "$said_words" "$said_got ($code)" "$said_want ($said_code)"
+}
+
+# eventually WORDS WANT CALL...: the same, when a message may be on its way
+eventually() {
+	said_words=$1 said_want=$2
+	shift 2
+	for _ in $(seq 200); do
+		said_got=$(ctl call "$@" 2>&1)
+		[ "$said_got" = "$said_want" ] && break
+	done
+	is "$said_words" "$said_got" "$said_want"
+}
+
+said "Python answers" '{"count": 2}' 0 call pycounter \
+    '{"op":"increment","by":2}'
+said "by its path too" '{"count": 2}' 0 call web/py '{"op":"get"}'
+said "and by the last part of it" '{"count": 2}' 0 call py '{"op":"get"}'
+said "shell answers" '{"count": 1}' 0 call shell '"increment"'
+said "the Python behind otp-port answers" '{"result": "ok"}' 0 call store \
+    '{"op":"put","key":"plain","value":[1.50]}'
+said "numbers come back as they went" '{"value": [1.5]}' 0 call store \
+    '{"op":"get","key":"plain"}'
+
+# --- monitors: of a program that knows nothing of otpd ---
+said "one may be watched" '{"result": "ok"}' 0 call store \
+    '{"op":"watch","who":"plain"}'
+said "by another as well" '{"count": 2}' 0 call pycounter \
+    '{"op":"watch","target":"plain"}'
+said "and one that is not there" '{"count": 2}' 0 call pycounter \
+    '{"op":"watch","target":"nobody"}'
+ctl -q signal KILL plain
+ctl -q sync --timeout 20
+eventually "its end is told, with the reason" '{
+  "ends": [
+    {"target": "nobody", "reason": "noproc"},
+    {"target": "plain", "reason": "killed"}
+  ]
+}' pycounter '{"op":"ends"}'
+eventually "to a program behind otp-port too" '{"keys": []}' store \
+    '{"op":"keys"}'
+
+# --- their ends ---
+said "a caller hears the exit status of a script" \
+    "otpctl: shell ended before it answered: it exited with status 3" 1 \
+    call shell '"crash"'
+said "and the reason that Python gave" "otpctl: pycounter ended before it \
+answered: it ended with reason {bad,day}" 1 \
+    call pycounter '{"op":"stop","reason":"{bad,day}"}'
+said "the next one answers" '{"count": 0}' 0 call shell '"get"'
+said "of either" '{"count": 0}' 0 call pycounter '{"op":"get"}'
+is "the supervisor knows the reasons" "$(events event path reason |
+    grep '^exited web/' | sort)" "exited web/py {bad,day}
+exited web/sh {exit,3}"
+
+# --- the engine dies: nobody notices ---
+pids="$(pid_of web/py) $(pid_of web/sh) $(pid_of web/store)"
+kill -9 "$(ctl info --json | pick engine_pid)"
+said "calls do not need the engine" '{"count": 1}' 0 call shell '"increment"'
+said "the next engine hears an old link" '{"count": 0}' 0 call pycounter \
+    '{"op":"watch","target":"store"}'
+is "nobody was restarted" \
+    "$(pid_of web/py) $(pid_of web/sh) $(pid_of web/store)" "$pids"
+
+# --- stopped in order ---
+said "a script is stopped" "web/store: stopped" 0 stop store
+ok "and had its say" file_has "$LOG/web/store.log" "stopping: shutdown"
+is "its end was in order" "$(status web/store last_exit.reason)" shutdown
+said "nobody is there any more" "otpctl: web/store is stopped: no server is \
+there; see: otpctl why web/store" 1 call web/store '{"op":"keys"}'
+said "and nobody ever was elsewhere" \
+    "otpctl: no server is registered as nosuch" 1 call nosuch
+stop
+finish
