@@ -65,6 +65,9 @@ said "by another as well" '{"count": 2}' 0 call pycounter \
     '{"op":"watch","target":"plain"}'
 said "and one that is not there" '{"count": 2}' 0 call pycounter \
     '{"op":"watch","target":"nobody"}'
+eventually "which is told" \
+    '{"ends": [{"target": "nobody", "reason": "noproc"}]}' \
+    pycounter '{"op":"ends"}'
 ctl -q signal KILL plain
 ctl -q sync --timeout 20
 eventually "its end is told, with the reason" '{
