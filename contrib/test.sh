@@ -20,6 +20,8 @@ fi
 want $build_needs check mandoc procps util-linux
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/otpd-test.XXXXXX")
+# Some tests run programs of the build as another user.
+chmod 755 "$work"
 cleanup() { rm -rf "$work"; }
 trap cleanup EXIT
 trap 'exit 130' INT TERM HUP

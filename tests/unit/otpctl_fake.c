@@ -319,6 +319,19 @@ fake_requests(const struct fake *f)
 
 /* --- running otpctl --- */
 
+bool
+has_terminals(void)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	bool has = master >= 0 && access(ptsname(master), F_OK) == 0;
+
+	if (master >= 0)
+		(void)close(master);
+	if (!has)
+		(void)fprintf(stderr, "left out: no terminal can be made\n");
+	return has;
+}
+
 static int
 open_terminal(unsigned short columns, int *slave)
 {

@@ -37,6 +37,8 @@ void	fake_stop(struct fake *f);
 /* Every request so far, one a line; static. */
 const char *fake_requests(const struct fake *f);
 
+/* Can there be any?  In a bare chroot there is no /dev/pts. */
+bool	has_terminals(void);
 /* Run otpctl -r DIR with these words (NULL-ended); terminal: columns of one
  * that is its standard output, 0 for a pipe. */
 void	run_otpctl(const struct fake *f, const char *const *words,

@@ -152,8 +152,11 @@ static const struct {
 
 START_TEST(people_see)
 {
-	char *json = slurp(views[_i].json, "json");
+	char *json;
 
+	if (views[_i].columns != 0 && !has_terminals())
+		return;
+	json = slurp(views[_i].json, "json");
 	ck_assert_ptr_nonnull(json);
 	fake.answers = json;
 	fake_start(&fake);
