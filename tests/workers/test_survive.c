@@ -118,11 +118,16 @@ START_TEST(server_ends_while_it_replies_every_call_ends)
 
 	counter_house(&h, __func__);
 	for (int i = 0; i < 5; i++) {
+		int generation = house_generation(&h, "a");
 		int pid = house_pid(&h, "a");
 
+		/* Known to all of them: what is sent now is in flight. */
+		crowd_call(&h, &c, "counter", "{\"op\":\"get\"}");
+		want(&h, crowd_outcome(&h, &c, "") == CALLERS * EACH);
 		crowd_call(&h, &c, "counter", "{\"op\":\"increment\"}");
 		want(&h, kill(pid, SIGKILL) == 0);
 		(void)crowd_outcome(&h, &c, "killed");
+		house_ends(&h, "a", generation, "killed");
 		house_await(&h, "a", "running");
 	}
 	crowd_free(&c);
