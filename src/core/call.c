@@ -51,7 +51,13 @@ is_simple(const struct sup *s)
 static struct child *
 find(struct core *c, struct sup *s, const struct call *m)
 {
-	return m->child != NULL ? index_listed(c, s, m->child) : NULL;
+	struct child *ch;
+
+	if (m->child == NULL)
+		return NULL;
+	ch = index_listed(c, s, m->child);
+	return ch != NULL && (m->inc == 0 || m->inc == act_inc(ch)) ? ch :
+	    NULL;
 }
 
 static void
@@ -78,15 +84,30 @@ serve_start_child(struct core *c, struct sup *s, struct call *m)
 		    CORE_E_ALREADY_STARTED : CORE_E_ALREADY_PRESENT, ch->slot);
 		return;
 	}
+	if (s->strategy == CORE_DYNAMIC && s->nspecs >= s->max_children) {
+		call_done(c, s, CORE_E_MAX_CHILDREN, CORE_NONE);
+		return;
+	}
 	ch = m->made;
 	m->made = NULL;
 	if (is_simple(s))
 		slot_fill_instance(s, ch);
-	ch->parent = s->self;
-	index_add(c, ch);
 	tree_append(c, s, ch);
 	tree_tell(c, ch, CORE_TELL_ADDED);
 	begin(c, s, ch, PHASE_START);
+}
+
+/* Those without have nothing that could be restarted or deleted. */
+static bool
+has_specs(struct core *c, struct sup *s)
+{
+	if (is_simple(s))
+		call_done(c, s, CORE_E_SIMPLE_ONE_FOR_ONE, CORE_NONE);
+	else if (s->strategy == CORE_DYNAMIC)
+		call_done(c, s, CORE_E_INVALID, CORE_NONE);
+	else
+		return true;
+	return false;
 }
 
 static void
@@ -94,8 +115,8 @@ serve_restart_child(struct core *c, struct sup *s, struct call *m)
 {
 	struct child *ch = find(c, s, m);
 
-	if (is_simple(s)) {
-		call_done(c, s, CORE_E_SIMPLE_ONE_FOR_ONE, CORE_NONE);
+	if (!has_specs(c, s)) {
+		return;
 	} else if (ch == NULL) {
 		call_done(c, s, CORE_E_NOT_FOUND, CORE_NONE);
 	} else if (ch->state == CORE_RESTARTING) {
@@ -114,8 +135,9 @@ serve_terminate_child(struct core *c, struct sup *s, struct call *m)
 	struct child *ch = find(c, s, m);
 
 	if (ch == NULL)
-		call_done(c, s, is_simple(s) ? CORE_E_SIMPLE_ONE_FOR_ONE :
-		    CORE_E_NOT_FOUND, CORE_NONE);
+		call_done(c, s, !is_simple(s) ? CORE_E_NOT_FOUND :
+		    m->inc != 0 ? CORE_OK : CORE_E_SIMPLE_ONE_FOR_ONE,
+		    CORE_NONE);
 	else
 		begin(c, s, ch, PHASE_STOP);
 }
@@ -125,8 +147,8 @@ serve_delete_child(struct core *c, struct sup *s, struct call *m)
 {
 	struct child *ch = find(c, s, m);
 
-	if (is_simple(s)) {
-		call_done(c, s, CORE_E_SIMPLE_ONE_FOR_ONE, CORE_NONE);
+	if (!has_specs(c, s)) {
+		return;
 	} else if (ch == NULL) {
 		call_done(c, s, CORE_E_NOT_FOUND, CORE_NONE);
 	} else if (ch->state == CORE_RESTARTING) {
@@ -258,7 +280,7 @@ call_stopped(struct core *c, struct sup *s, struct child *ch)
 		return;
 	}
 	if (s->call->op == CORE_OP_TERMINATE_CHILD &&
-	    (ch->restart == CORE_TEMPORARY || is_simple(s)))
+	    (ch->restart == CORE_TEMPORARY || sup_at_run_time(s)))
 		tree_drop(c, ch);
 	call_done(c, s, CORE_OK, slot);
 }
@@ -292,7 +314,7 @@ call_started(struct core *c, struct sup *s, struct child *ch,
 	case OUT_IGNORED:
 	case OUT_ABORTED:
 		if (!ch->held &&
-		    (ch->restart == CORE_TEMPORARY || is_simple(s)))
+		    (ch->restart == CORE_TEMPORARY || sup_at_run_time(s)))
 			tree_drop(c, ch);
 		call_done(c, s, CORE_IGNORED, slot);
 		break;
@@ -313,6 +335,7 @@ call_new(struct core *c, const struct core_call *call, const struct sup *s)
 	m->msg.kind = MSG_CALL;
 	m->op = call->op;
 	m->id = call->id;
+	m->inc = call->inc;
 	if (call->child != NULL) {
 		len = strlen(call->child) + 1;
 		m->child = core_alloc(len);
@@ -327,6 +350,10 @@ call_new(struct core *c, const struct core_call *call, const struct sup *s)
 			.user = call->spec->user,
 		};
 	m->made = slot_build(c, &spec);
+	if (s != NULL) {	/* its id is taken from now on */
+		m->made->parent = s->self;
+		index_add(c, m->made);
+	}
 	return m;
 }
 

@@ -27,7 +27,8 @@ enum core_type { CORE_WORKER, CORE_SUPERVISOR };
 enum core_restart { CORE_PERMANENT, CORE_TRANSIENT, CORE_TEMPORARY };
 enum core_strategy {
 	CORE_ONE_FOR_ONE, CORE_ONE_FOR_ALL, CORE_REST_FOR_ONE,
-	CORE_SIMPLE_ONE_FOR_ONE
+	CORE_SIMPLE_ONE_FOR_ONE,
+	CORE_DYNAMIC		/* Elixir's DynamicSupervisor */
 };
 enum core_auto_shutdown {
 	CORE_AUTO_NEVER, CORE_AUTO_ANY_SIGNIFICANT, CORE_AUTO_ALL_SIGNIFICANT
@@ -43,7 +44,8 @@ struct core_spec {
 	void			*user;
 	const struct core_spec	*next;		/* sibling, in start order */
 	const struct core_spec	*children;	/* of a supervisor; of a simple
-						 * one: its one template */
+						 * one: its one template; of a
+						 * dynamic one: that or none */
 	enum core_type		 type;
 	enum core_restart	 restart;
 	uint32_t		 shutdown_ms;
@@ -58,6 +60,7 @@ struct core_spec {
 	enum core_auto_shutdown	 auto_shutdown;
 	uint32_t		 max_restarts;	/* or CORE_INFINITY */
 	uint32_t		 period_ms;
+	uint32_t		 max_children;	/* dynamic; or CORE_INFINITY */
 };
 
 enum core_state {		/* of a child, as its supervisor sees it */
@@ -84,7 +87,7 @@ struct core_child {		/* a view; id and user are borrowed */
 	bool		 dynamic;	/* added at run time */
 	/* supervisors only */
 	enum core_strategy strategy;
-	uint32_t	 max_restarts, period_ms;
+	uint32_t	 max_restarts, period_ms, max_children;
 	uint32_t	 recent;	/* restarts inside the window */
 	uint32_t	 nspecs, nactive;
 	bool		 busy;		/* in the middle of something */
@@ -105,6 +108,7 @@ enum core_result {
 	CORE_E_ALREADY_STARTED, CORE_E_ALREADY_PRESENT, CORE_E_START_FAILED,
 	CORE_E_NOPROC, CORE_E_SIMPLE_ONE_FOR_ONE, CORE_E_SHUTDOWN,
 	CORE_E_INVALID,		/* e.g. an operator's verb on the root */
+	CORE_E_MAX_CHILDREN,
 	CORE_NRESULTS
 };
 
@@ -113,6 +117,8 @@ struct core_call {
 	uint64_t	 id;		/* the caller's; in the reply too */
 	uint32_t	 sup;		/* slot of the supervisor */
 	const char	*child;		/* its id; NULL where spec says it */
+	uint64_t	 inc;		/* CORE_OP_TERMINATE_CHILD: only this
+					 * incarnation of it; 0: any */
 	const struct core_spec *spec;	/* CORE_OP_START_CHILD; for a simple
 					 * supervisor only id and user count.
 					 * Its users are the core's now */
@@ -233,7 +239,15 @@ uint32_t core_root(const struct core *c);
 uint32_t core_first(const struct core *c, uint32_t sup);
 uint32_t core_next(const struct core *c, uint32_t slot);
 uint32_t core_find(const struct core *c, uint32_t sup, const char *id);
-/* The user of a simple supervisor's template; NULL for any other. */
+/*
+ * The id under which one of this id is added to a supervisor: the same, or
+ * with "~NUMBER" behind it where a dynamic supervisor has one of that id.
+ * To be asked just before the call.
+ */
+#define CORE_ID_EXTRA	11		/* bytes that it may be longer */
+void	core_name(struct core *c, uint32_t sup, const char *id, char *out,
+	    size_t size);
+/* The user of a supervisor's template; NULL when it has none. */
 void	*core_template(const struct core *c, uint32_t sup);
 bool	core_view(const struct core *c, uint32_t slot, uint64_t now_ms,
 	    struct core_child *out);

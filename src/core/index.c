@@ -102,6 +102,20 @@ index_listed(const struct core *c, const struct sup *s, const char *id)
 	return find(c, s, id, true);
 }
 
+/* By one that is listed, or that waits to be started. */
+bool
+index_taken(const struct core *c, const struct sup *s, const char *id)
+{
+	const struct child *ch;
+
+	if (c->nbuckets == 0)
+		return false;
+	for (ch = *bucket(c, s->self, id); ch != NULL; ch = ch->next_hash)
+		if (ch->parent == s->self && strcmp(ch->id, id) == 0)
+			return true;
+	return false;
+}
+
 struct child *
 index_fixed(const struct core *c, const struct sup *s, const char *id)
 {

@@ -56,6 +56,8 @@ struct child *index_listed(const struct core *c, const struct sup *s,
 	    const char *id);
 struct child *index_fixed(const struct core *c, const struct sup *s,
 	    const char *id);
+bool	index_taken(const struct core *c, const struct sup *s,
+	    const char *id);
 
 /* tree.c: lists, walks and states */
 void	tree_append(struct core *c, struct sup *s, struct child *ch);
@@ -74,6 +76,7 @@ void	child_significant(struct core *c, struct child *ch,
 void	child_count(struct core *c, const struct child *ch);
 void	child_dirty(struct core *c, struct child *ch);
 bool	child_lives(const struct child *ch);
+bool	sup_at_run_time(const struct sup *s);
 
 /* mailbox.c */
 void	mbox_post(struct core *c, struct sup *s, struct msg *m);

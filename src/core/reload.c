@@ -10,12 +10,19 @@
 
 /* --- comparing --- */
 
+/* How a supervisor comes by its children: a change of that is a new one. */
+static enum core_strategy
+upbringing(enum core_strategy strategy)
+{
+	return strategy == CORE_SIMPLE_ONE_FOR_ONE ||
+	    strategy == CORE_DYNAMIC ? strategy : CORE_ONE_FOR_ONE;
+}
+
 static bool
 same_kind(const struct child *ch, const struct core_spec *spec)
 {
 	return ch->type == spec->type && (ch->sup == NULL ||
-	    (ch->sup->strategy == CORE_SIMPLE_ONE_FOR_ONE) ==
-	    (spec->strategy == CORE_SIMPLE_ONE_FOR_ONE));
+	    upbringing(ch->sup->strategy) == upbringing(spec->strategy));
 }
 
 /* One added at run time is adopted when the specification now names it. */
@@ -78,7 +85,7 @@ core_diff(const struct core *c, const struct core_spec *root,
 
 	todo_push(&todo, ch, spec);
 	while (todo_pop(&todo, &ch, &spec))
-		if (ch->sup->strategy != CORE_SIMPLE_ONE_FOR_ONE)
+		if (!sup_at_run_time(ch->sup))
 			diff_children(c, &todo, ch->sup, spec, same, emit,
 			    arg);
 }
@@ -272,7 +279,7 @@ core_reload(struct core *c, const struct core_spec *root, core_same_fn *same,
 	c->root->changed = false;
 	todo_push(&todo, c->root, root);
 	while (todo_pop(&todo, &ch, &spec))
-		if (ch->sup->strategy != CORE_SIMPLE_ONE_FOR_ONE)
+		if (!sup_at_run_time(ch->sup))
 			converge(c, &todo, ch->sup, spec, same);
 	c->reload_calls = core_grow(c->reload_calls, c->nreload_calls + 1,
 	    sizeof(c->reload_calls[0]));

@@ -359,7 +359,8 @@ get_child(struct child *ch, const struct child_part *p)
 	ch->starts = p->starts;
 	ch->restarts = p->restarts;
 	ch->backoff_ms = p->backoff_ms;
-	if (ch->parent != NULL && ch->parent->sup->template != NULL) {
+	if (ch->parent != NULL &&
+	    ch->parent->sup->strategy == CORE_SIMPLE_ONE_FOR_ONE) {
 		slot_fill_instance(ch->parent->sup, ch);
 		ch->shutdown_ms = p->shutdown_ms;
 		ch->restart = (enum core_restart)p->restart;
@@ -419,7 +420,7 @@ get_sup(struct core *c, struct sup *s, const struct sup_part *p)
 	if ((s->at != NULL && s->at->parent != s->self) ||
 	    (s->from != NULL && s->from->parent != s->self) ||
 	    (s->job == JOB_CALL && (p->op == CORE_NOPS || s->at == NULL)) ||
-	    (s->phase == PHASE_GROUP && s->template == NULL))
+	    (s->phase == PHASE_GROUP && !sup_at_run_time(s)))
 		return -EINVAL;
 	get_call(s, p);
 	s->intensity.lo = s->intensity.hi = p->lo;

@@ -34,6 +34,7 @@ restart(struct core *c, struct sup *s, struct child *ch)
 	switch (s->strategy) {
 	case CORE_ONE_FOR_ONE:
 	case CORE_SIMPLE_ONE_FOR_ONE:
+	case CORE_DYNAMIC:
 		sup_single(c, s, ch, PHASE_START);
 		break;
 	case CORE_ONE_FOR_ALL:
@@ -95,7 +96,7 @@ final_end(struct core *c, struct sup *s, struct child *ch)
 		act_tell(c, s->self, CORE_TELL_AUTO_SHUTDOWN)->child =
 		    ch->slot;
 	if (!ch->held && (ch->restart == CORE_TEMPORARY ||
-	    s->strategy == CORE_SIMPLE_ONE_FOR_ONE))
+	    sup_at_run_time(s)))
 		tree_drop(c, ch);
 	else
 		(void)act_tell(c, ch, CORE_TELL_STOPPED);

@@ -125,14 +125,17 @@ slot_fill_sup(struct core *c, struct sup *s, const struct core_spec *spec)
 	s->auto_shutdown = spec->auto_shutdown;
 	s->intensity.limit = spec->max_restarts;
 	s->intensity.period_ms = spec->period_ms;
-	if (s->strategy != CORE_SIMPLE_ONE_FOR_ONE)
+	s->max_children = spec->max_children;
+	if (!sup_at_run_time(s))
 		return;
-	assert(spec->children != NULL && spec->children->next == NULL);
+	assert(spec->children != NULL || s->strategy == CORE_DYNAMIC);
+	assert(spec->children == NULL || spec->children->next == NULL);
 	if (s->template != NULL) {
 		act_free(c, s->self, s->template->user);
 		free(s->template);
 	}
-	s->template = child_new(spec->children);
+	s->template = spec->children != NULL ? child_new(spec->children) :
+	    NULL;
 }
 
 static struct sup *
@@ -191,7 +194,7 @@ build_children(struct core *c, struct sup *s, const struct core_spec *spec)
 {
 	struct child *ch;
 
-	if (s->strategy == CORE_SIMPLE_ONE_FOR_ONE)
+	if (sup_at_run_time(s))
 		return;
 	for (spec = spec->children; spec != NULL; spec = spec->next) {
 		ch = slot_new(c, spec);

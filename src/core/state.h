@@ -24,6 +24,7 @@ struct call {
 	bool		 mute;	/* restored: nobody waits for the answer */
 	bool		 retrying; /* it was to be retried anyway */
 	uint64_t	 id;
+	uint64_t	 inc;	/* 0: any */
 	char		*child;
 	struct child	*made;	/* CORE_OP_START_CHILD: not yet listed */
 };
@@ -79,7 +80,7 @@ enum phase {
 	PHASE_IDLE,		/* reads its mailbox */
 	PHASE_STOP,		/* stops from `at` backwards to `from` */
 	PHASE_START,		/* starts from `at` onwards */
-	PHASE_GROUP,		/* waits for all of a simple one's children */
+	PHASE_GROUP,		/* waits for all children at once */
 	PHASE_KILLED		/* waits for all processes below to be gone */
 };
 
@@ -96,7 +97,7 @@ struct sup {
 	struct child	*self;
 	struct child	*first, *last;	/* listed, in start order */
 	struct child	*first_fixed, *last_fixed;
-	struct child	*template;	/* simple: not a slot */
+	struct child	*template;	/* simple, dynamic: not a slot */
 	struct msg	*head, *tail;	/* the mailbox */
 	struct msg	 stop, reload;
 	struct call	*call;		/* being served */
@@ -112,6 +113,8 @@ struct sup {
 	uint32_t	 nspecs, nsups, nactive;
 	uint32_t	 nsignificant;	/* of them running or restarting */
 	uint32_t	 next_order;
+	uint32_t	 next_number;	/* of an id that is taken */
+	uint32_t	 max_children;
 	uint32_t	 left;		/* processes still to go */
 	uint32_t	 saved_lo, saved_hi;	/* attempts in the store */
 	bool		 single;	/* the job is about `at` alone */

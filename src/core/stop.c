@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How one child is stopped, all of a simple_one_for_one supervisor's at once,
- * and everything below a supervisor that is killed.
+ * How one child is stopped, all of a supervisor's at once, and everything
+ * below a supervisor that is killed.
  */
 #include <assert.h>
 
@@ -126,8 +126,9 @@ child_stop(struct core *c, struct child *ch)
 	return ch->state == CORE_STOPPED;
 }
 
-/* --- all of a simple_one_for_one supervisor's --- */
+/* --- all of one whose children came at run time --- */
 
+/* Of a simple_one_for_one supervisor: one deadline for all. */
 static void
 group_ask(struct core *c, struct child *ch, uint32_t shutdown_ms)
 {
@@ -152,20 +153,41 @@ group_ask(struct core *c, struct child *ch, uint32_t shutdown_ms)
 		child_kill_process(c, ch);
 }
 
-void
-group_stop(struct core *c, struct sup *s)
+/* Of a dynamic one: each has its own. */
+static void
+ask_each(struct core *c, struct sup *s)
+{
+	struct child *ch;
+
+	for (ch = s->first; ch != NULL; ch = ch->next) {
+		s->left += child_lives(ch);
+		(void)child_stop(c, ch);
+	}
+}
+
+static void
+ask_group(struct core *c, struct sup *s)
 {
 	uint32_t shutdown_ms = s->template->shutdown_ms;
 	struct child *ch;
 
-	sup_phase(c, s, PHASE_GROUP);
-	s->at = NULL;
-	s->left = 0;
 	for (ch = s->first; ch != NULL; ch = ch->next)
 		group_ask(c, ch, shutdown_ms);
 	if (s->left > 0 && shutdown_ms != CORE_BRUTAL_KILL &&
 	    shutdown_ms != 0 && shutdown_ms != CORE_INFINITY)
 		act_group_arm(c, s, shutdown_ms);
+}
+
+void
+group_stop(struct core *c, struct sup *s)
+{
+	sup_phase(c, s, PHASE_GROUP);
+	s->at = NULL;
+	s->left = 0;
+	if (s->strategy == CORE_DYNAMIC)
+		ask_each(c, s);
+	else
+		ask_group(c, s);
 	sup_wake(c, s);
 }
 

@@ -126,7 +126,7 @@ sup_end(struct core *c, struct sup *s)
 	abandon(c, s);
 	s->job = JOB_END;
 	s->end_next = false;
-	if (s->strategy == CORE_SIMPLE_ONE_FOR_ONE)
+	if (sup_at_run_time(s))
 		group_stop(c, s);
 	else
 		sup_stops(c, s, s->first);
@@ -323,7 +323,7 @@ static void
 ignored_settle(struct core *c, struct sup *s, struct child *ch)
 {
 	if (!ch->held && (ch->restart == CORE_TEMPORARY ||
-	    s->strategy == CORE_SIMPLE_ONE_FOR_ONE))
+	    sup_at_run_time(s)))
 		tree_drop(c, ch);
 }
 

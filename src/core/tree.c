@@ -22,7 +22,11 @@ child_dirty(struct core *c, struct child *ch)
 static uint32_t
 is_active(const struct child *ch)
 {
-	return ch->state == CORE_RUNNING && !ch->exit.queued;
+	if (ch->state != CORE_RUNNING)
+		return false;
+	/* Elixir counts one that is dead as long as nobody has read so. */
+	return !ch->exit.queued ||
+	    ch->parent->sup->strategy == CORE_DYNAMIC;
 }
 
 static uint32_t
@@ -94,6 +98,14 @@ child_lives(const struct child *ch)
 {
 	return ch->state == CORE_STARTING || ch->state == CORE_STOPPING ||
 	    (ch->state == CORE_RUNNING && !ch->exit.queued);
+}
+
+/* All its children came by start_child: what ends for good is dropped. */
+bool
+sup_at_run_time(const struct sup *s)
+{
+	return s->strategy == CORE_SIMPLE_ONE_FOR_ONE ||
+	    s->strategy == CORE_DYNAMIC;
 }
 
 /* --- lists --- */

@@ -52,6 +52,7 @@ view_sup(const struct sup *s, uint64_t now_ms, struct core_child *out)
 	out->strategy = s->strategy;
 	out->max_restarts = s->intensity.limit;
 	out->period_ms = s->intensity.period_ms;
+	out->max_children = s->max_children;
 	out->recent = intensity_recent(&s->intensity, now_ms);
 	out->nspecs = s->nspecs;
 	out->nactive = s->nactive;

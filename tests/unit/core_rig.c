@@ -199,7 +199,7 @@ reply(struct rig *r, const struct core_action *a)
 		"ok", "started", "ignored", "not_found", "running",
 		"restarting", "already_started", "already_present",
 		"start_failed", "noproc", "simple_one_for_one", "shutdown",
-		"invalid"
+		"invalid", "max_children"
 	};
 	static const char *const states[CORE_NSTATES] = {
 		"stopped", "starting", "running", "stopping", "restarting"
@@ -320,65 +320,6 @@ rig_settle(struct rig *r)
 
 /* --- commands --- */
 
-static uint32_t
-slot_of(struct rig *r, const char *id)
-{
-	struct core_child v;
-	uint32_t slot, found = CORE_NONE;
-
-	for (slot = 0; slot < core_nslots(r->core); slot++) {
-		if (!core_view(r->core, slot, r->now, &v) ||
-		    strcmp(v.id, id) != 0)
-			continue;
-		found = slot;
-		if (v.parent == CORE_NONE ||
-		    core_find(r->core, v.parent, id) == slot)
-			return slot;
-	}
-	return found;
-}
-
-static const struct { const char *word; enum core_op op; } ops[] = {
-	{ "start_child",	CORE_OP_START_CHILD },
-	{ "restart_child",	CORE_OP_RESTART_CHILD },
-	{ "terminate_child",	CORE_OP_TERMINATE_CHILD },
-	{ "delete_child",	CORE_OP_DELETE_CHILD },
-	{ "which",		CORE_OP_WHICH_CHILDREN },
-	{ "count",		CORE_OP_COUNT_CHILDREN },
-	{ "start",		CORE_OP_START },
-	{ "stop",		CORE_OP_STOP },
-	{ "restart",		CORE_OP_RESTART },
-};
-
-static bool
-call(struct rig *r, const char *op, const char *sup, const char *rest)
-{
-	struct core_call it = { 0 };
-	struct core_spec *spec = NULL;
-	size_t i;
-
-	for (i = 0; i < sizeof(ops) / sizeof(ops[0]); i++)
-		if (strcmp(op, ops[i].word) == 0)
-			break;
-	if (i == sizeof(ops) / sizeof(ops[0]))
-		return false;
-	it.op = ops[i].op;
-	it.id = ++r->last_call;
-	it.sup = strcmp(sup, "-") == 0 ? CORE_NONE : slot_of(r, sup);
-	it.child = rest;
-	r->unanswered++;
-	if (it.op == CORE_OP_START_CHILD) {
-		if (r->nadded == RIG_MANY)
-			abort();
-		r->added[r->nadded++] = strdup(rest);
-		it.child = NULL;
-		it.spec = spec = rig_tree(&rest, &r->users);
-	}
-	core_call(r->core, &it, r->now);
-	rig_tree_free(spec);
-	return true;
-}
-
 static void
 say_diff(void *arg, enum core_change change, uint32_t slot,
     const struct core_spec *spec, uint32_t parent)
@@ -437,7 +378,7 @@ state(struct rig *r, const char *id)
 	};
 	struct core_child v;
 
-	if (!core_view(r->core, slot_of(r, id), r->now, &v)) {
+	if (!core_view(r->core, rig_slot(r, id), r->now, &v)) {
 		rig_say(r, "nothing");
 		return;
 	}
@@ -494,9 +435,11 @@ command(struct rig *r, const char *verb, const char *what, const char *rest)
 		core_shutdown(r->core, r->now);
 	} else if (strcmp(verb, "state") == 0) {
 		state(r, what);
+	} else if (strcmp(verb, "pid") == 0) {
+		r->pid = rig_inc(r, what);
 	} else if (strcmp(verb, "crash") == 0) {
 		rig_crash(r);
-	} else if (!call(r, verb, what, rest)) {
+	} else if (!rig_call(r, verb, what, rest)) {
 		fprintf(stderr, "what is %s?\n", verb);
 		abort();
 	}

@@ -7,7 +7,7 @@
  * with these attributes: a strategy; a restart type; N/MS the intensity;
  * kill, infinity or 50ms the shutdown; significant; any or all the automatic
  * shutdown; down; backoff=MIN-MAX-RESET; how it takes a stop: ignore,
- * slow=MS, exit0, exit1; v=N what a reload compares.  With parentheses it is
+ * slow=MS, exit0, exit1; v=N what a reload compares; max=N of children.  With parentheses it is
  * a supervisor.
  *
  * A script is a list of commands with "; " between them, and what happens is
@@ -21,6 +21,8 @@
  *	which SUP, count SUP	start, stop, restart SUP X (the operator's)
  *	reload TREE		diff TREE	shutdown	wait MS
  *	state X			what a view says of it
+ *	terminate_pid SUP X	by its incarnation, or the one of
+ *	pid X			which is kept for that
  *	crash			the core dies and is restored
  * What is armed at the beginning of a script is armed before the boot.
  *	+COMMAND		do not let the world react before the next

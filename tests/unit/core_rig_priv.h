@@ -58,6 +58,7 @@ struct rig {
 	struct rig_store store;
 	unsigned	 nrecords;
 	uint64_t	 last_call;
+	uint64_t	 pid;	/* an incarnation to be named later */
 	unsigned	 unanswered;
 	bool		 root_gone;
 	char		*log;
@@ -69,6 +70,12 @@ void	rig_say(struct rig *r, const char *fmt, ...)
 const char *rig_id(struct rig *r, uint32_t slot);
 void	rig_act(struct rig *r);
 void	rig_settle(struct rig *r);
+
+/* core_rig_call.c */
+uint32_t rig_slot(struct rig *r, const char *id);
+uint64_t rig_inc(struct rig *r, const char *id);
+bool	rig_call(struct rig *r, const char *op, const char *sup,
+	    const char *rest);	/* false: no such call */
 
 /* core_rig_watch.c */
 void	rig_watch(struct rig *r, const struct core_action *a);

@@ -14,6 +14,7 @@ static const char *const strategies[] = {
 	[CORE_ONE_FOR_ALL] = "one_for_all",
 	[CORE_REST_FOR_ONE] = "rest_for_one",
 	[CORE_SIMPLE_ONE_FOR_ONE] = "simple_one_for_one",
+	[CORE_DYNAMIC] = "dynamic",
 };
 static const char *const restarts[] = {
 	[CORE_PERMANENT] = "permanent",
@@ -59,6 +60,7 @@ numbers(struct core_spec *s, const char *word)
 	return sscanf(word, "%u/%u", &s->max_restarts, &s->period_ms) == 2 ||
 	    sscanf(word, "backoff=%u-%u-%u", &s->backoff_min_ms,
 	    &s->backoff_max_ms, &s->backoff_reset_ms) == 3 ||
+	    sscanf(word, "max=%u", &s->max_children) == 1 ||
 	    (strstr(word, "ms") != NULL &&
 	    sscanf(word, "%ums", &s->shutdown_ms) == 1);
 }
@@ -120,6 +122,7 @@ spec_new(const char *id, struct rig_user **users)
 	s->shutdown_ms = 5000;
 	s->max_restarts = 3;
 	s->period_ms = 5000;
+	s->max_children = CORE_INFINITY;
 	return s;
 }
 

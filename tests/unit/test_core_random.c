@@ -89,6 +89,18 @@ add_worker(struct text *t, const char *autos)
 		add(t, ":v=1");
 }
 
+/* Ids may repeat. */
+static void
+add_instance(struct text *t)
+{
+	static const char *const ids[] = { " i", " ia", " ib" };
+
+	add(t, one_of(ids, 3));
+	child_attributes(t, "");
+	if (!t->tame && roll(3) == 0)
+		add(t, ":slow=15");
+}
+
 static void
 add_sup(struct text *t, unsigned depth, const char *parent_autos)
 {
@@ -97,6 +109,8 @@ add_sup(struct text *t, unsigned depth, const char *parent_autos)
 	static const char *const limits[] = { ":0/1000", ":1/1000", ":2/300",
 		":4/5000", ":9/5000", ":inf/1000" };
 	static const char *const autos[] = { "", "", "", ":any", ":all" };
+	static const char *const dynamics[] = { ":dynamic", ":dynamic:max=2",
+		":dynamic" };
 	const char *my_autos = one_of(autos, 5);
 	unsigned n = 1 + roll(4);
 	char id[16];
@@ -105,6 +119,12 @@ add_sup(struct text *t, unsigned depth, const char *parent_autos)
 	add(t, id);
 	if (depth > 0)
 		child_attributes(t, parent_autos);
+	if (depth > 0 && roll(100) < 10) {
+		add(t, one_of(dynamics, 3));
+		add(t, one_of(limits, 6));
+		add(t, "( )");
+		return;
+	}
 	if (depth > 0 && roll(100) < 15) {
 		add(t, ":simple_one_for_one");
 		add(t, one_of(limits, 6));
@@ -215,6 +235,8 @@ add_command(struct rig *r, struct text *tree, char *out, size_t size)
 	if (v.strategy == CORE_SIMPLE_ONE_FOR_ONE)
 		snprintf(t.s, sizeof(t.s), " i%u%s", t.nworkers++,
 		    roll(3) == 0 && !t.tame ? ":slow=15" : "");
+	else if (v.strategy == CORE_DYNAMIC)
+		add_instance(&t);
 	else if (roll(3) > 0)
 		add_worker(&t, "");
 	else
@@ -319,7 +341,8 @@ expect_stops(struct rig *r, uint32_t sup, struct text *out)
 			continue;
 		if (v.type == CORE_SUPERVISOR)
 			expect_stops(r, v.slot, out);
-		add(out, p.strategy == CORE_SIMPLE_ONE_FOR_ONE ? "?" : v.id);
+		add(out, p.strategy == CORE_SIMPLE_ONE_FOR_ONE ||
+		    p.strategy == CORE_DYNAMIC ? "?" : v.id);
 		add(out, " ");
 	}
 }
