@@ -164,12 +164,25 @@ send_down(struct engine *e, uint32_t watcher, uint64_t ref, uint32_t target,
 	out_done(&o);
 }
 
+static struct watch *
+find_monitor(struct engine *e, uint32_t slot, uint64_t ref)
+{
+	struct watch *w = engine_child(e, slot)->watching;
+
+	while (w != NULL && (w->link || w->ref != ref))
+		w = w->next[WATCH_WATCHER];
+	return w;
+}
+
 void
 watch_monitor(struct engine *e, uint32_t slot, uint64_t ref,
     const char *target)
 {
 	uint32_t at = find_target(e, target);
 
+	if (engine_child(e, slot)->worker->again &&
+	    find_monitor(e, slot, ref) != NULL)
+		return;
 	if (at == CORE_NONE)
 		send_down(e, slot, ref, at, target, "noproc");
 	else
@@ -179,10 +192,8 @@ watch_monitor(struct engine *e, uint32_t slot, uint64_t ref,
 void
 watch_demonitor(struct engine *e, uint32_t slot, uint64_t ref)
 {
-	struct watch *w = engine_child(e, slot)->watching;
+	struct watch *w = find_monitor(e, slot, ref);
 
-	while (w != NULL && (w->link || w->ref != ref))
-		w = w->next[WATCH_WATCHER];
 	if (w != NULL)
 		watch_free(e, w);
 }

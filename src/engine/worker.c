@@ -277,8 +277,27 @@ open_link(struct engine *e, uint32_t slot)
 		w->link = NULL;
 		return rc;
 	}
+	w->again = false;
 	(void)peer_flush(w->link);	/* its generation waits for it */
 	return 0;
+}
+
+/*
+ * One whose start has not returned may have said so to the engine that died,
+ * and that may not have kept it: it says everything again.
+ */
+static void
+greet_again(struct engine *e, uint32_t slot)
+{
+	struct { struct frame_hello fixed; char names[8]; } hello = {
+		.fixed = { .magic = FRAME_MAGIC, .version = FRAME_VERSION,
+		    .max_payload = FRAME_ENGINE_MAX, .pid = getpid(),
+		    .generation = engine_generation(e, slot) },
+		.names = "otpd" };
+
+	engine_child(e, slot)->worker->again = true;
+	worker_send(e, slot, FRAME_HELLO, 0, (const char *)&hello,
+	    sizeof(hello.fixed) + sizeof("otpd") + 1);
 }
 
 static void
@@ -292,6 +311,8 @@ resume_link(struct engine *e, uint32_t slot, int fd)
 	if (w->link == NULL || loop_add(e->loop, fd, EPOLLIN, on_link, w,
 	    &w->link_handle) < 0)
 		abort();
+	if (!engine_child(e, slot)->ready)
+		greet_again(e, slot);
 }
 
 static void

@@ -18,6 +18,7 @@ struct worker {			/* while the child has a socket or a link */
 	uint64_t	 link_handle;
 	bool		 listening;
 	bool		 dirty;		/* the link has something to send */
+	bool		 again;		/* it was asked to say all again */
 };
 
 /* Callers over a link are told apart from those of the control socket. */

@@ -290,6 +290,7 @@ serve(struct otp *o)
 	if (s->listen_fd >= 0 &&
 	    epoll_ctl(s->epfd, EPOLL_CTL_ADD, s->listen_fd, &ev) < 0)
 		return -errno;
+	s->ready = true;
 	(void)otpi_link_cast(o, "{\"op\":\"ready\"}");
 	(void)otpi_flush_all(o);
 	if (s->asked != 0)

@@ -45,7 +45,8 @@ struct otpi_server {
 	void		*state;
 	/* the loop */
 	int		 epfd, timer_fd, exit_code;
-	bool		 foreign, in_callback, ended, suspended, trapping;
+	bool		 foreign, in_callback, ended, suspended, trapping,
+			 ready;		/* init has returned */
 	struct otpi_pace pace;
 	struct otpi_conn *hot;		/* spoke last; read without asking */
 	uint32_t	 hot_credit;
@@ -79,8 +80,6 @@ struct otpi_server {
 	/* the engine */
 	struct otpi_conn link;
 	char		*name, *path;
-	char		**names;	/* registered by this process */
-	uint32_t	 nnames;
 	char		**links;
 	uint32_t	 nlinks;
 	uint64_t	 generation;

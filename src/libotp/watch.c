@@ -109,8 +109,6 @@ otp_register(struct otp *o, const char *name)
 	if (rc == 0)
 		rc = refusal(o, reply, len);
 	free(reply);
-	if (rc == 0)
-		rc = words_add(&o->srv->names, &o->srv->nnames, name);
 	return rc;
 }
 
@@ -123,7 +121,6 @@ otp_unregister(struct otp *o, const char *name)
 
 	if (!otpi_has_link(o))
 		return otpi_fail(o, -ENOTCONN, "noconnection");
-	words_remove(o->srv->names, &o->srv->nnames, name);
 	rc = ask_name(o, "unregister", name, &reply, &len);
 	if (rc == 0)
 		rc = refusal(o, reply, len);
@@ -347,13 +344,13 @@ otpi_say_all(struct otp *o)
 
 	(void)otpi_link_cast(o, "{\"op\":\"trap_exit\",\"on\":%s}",
 	    s->trapping ? "true" : "false");
-	for (uint32_t i = 0; i < s->nnames; i++)
-		otpi_link_say(o, "register", "name", s->names[i]);
 	for (uint32_t i = 0; i < s->nlinks; i++)
 		otpi_link_say(o, "link", "target", s->links[i]);
 	for (struct otpi_monitor *m = s->monitors; m != NULL; m = m->next)
 		if (m->dest == NULL)
 			say_monitor(o, m);
+	if (s->ready)		/* last: it was said after all that */
+		(void)otpi_link_cast(o, "{\"op\":\"ready\"}");
 }
 
 void
@@ -361,6 +358,5 @@ otpi_watch_free(struct otpi_server *s)
 {
 	while (s->monitors != NULL)
 		forget(&s->monitors);
-	words_free(s->names, s->nnames);
 	words_free(s->links, s->nlinks);
 }
