@@ -22,7 +22,7 @@ struct out;
 	X(ENGINE_STARTED, "engine_started") \
 	X(ENGINE_CRASHED, "engine_crashed") \
 	X(LOGGER_STARTED, "logger_started") X(SIGNAL, "signal") \
-	X(SHUTDOWN, "shutdown") X(FAULT, "fault")
+	X(SHUTDOWN, "shutdown") X(FAULT, "fault") X(REFUSED, "refused")
 
 enum event_type {
 #define X(name, word) EVENT_##name,

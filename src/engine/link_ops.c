@@ -6,11 +6,14 @@
 #include "engine/control.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/worker.h"
 #include "wire/reason.h"
+
+#define REFUSED_MS	50000	/* a worker says it once a minute */
 
 typedef void cast_fn(struct engine *e, uint32_t slot, const struct caller *c);
 
@@ -55,6 +58,25 @@ cast_trap_exit(struct engine *e, uint32_t slot, const struct caller *c)
 {
 	engine_child(e, slot)->traps = control_is_true(c, "on");
 	engine_save_child(e, slot);
+}
+
+/* Somebody who may not call it has tried; once a minute is enough. */
+static void
+cast_refused(struct engine *e, uint32_t slot, const struct caller *c)
+{
+	const cJSON *uid = cJSON_GetObjectItemCaseSensitive(c->request, "uid");
+	struct worker *w = engine_child(e, slot)->worker;
+	uint64_t now = loop_now_ms();
+	char reason[32];
+
+	if (!cJSON_IsNumber(uid) || uid->valuedouble < 0 ||
+	    uid->valuedouble > UINT32_MAX ||
+	    (w->refused_ms != 0 && now - w->refused_ms < REFUSED_MS))
+		return;
+	w->refused_ms = now;
+	(void)snprintf(reason, sizeof(reason), "{uid,%u}",
+	    (uint32_t)uid->valuedouble);
+	engine_event(e, EVENT_REFUSED, slot, reason);
 }
 
 static bool
@@ -119,6 +141,7 @@ static const struct {
 	{ "demonitor", cast_demonitor },
 	{ "link", cast_link },
 	{ "unlink", cast_unlink },
+	{ "refused", cast_refused },
 };
 
 void

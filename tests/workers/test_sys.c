@@ -163,6 +163,22 @@ call_as(struct house *h, uid_t uid, const char *to)
 	return WEXITSTATUS(status);
 }
 
+/* How many such events there are. */
+static int
+refusals(struct house *h, const char *path, const char *reason)
+{
+	const cJSON *event;
+	int n = 0;
+
+	rig_settle(&h->rig);
+	cJSON_ArrayForEach(event, h->rig.heard)
+		if (strcmp(house_text(event, "event"), "refused") == 0 &&
+		    strcmp(house_text(event, "path"), path) == 0 &&
+		    strcmp(house_text(event, "reason"), reason) == 0)
+			n++;
+	return n;
+}
+
 START_TEST(allow_another_user)
 {
 	struct house h;
@@ -184,6 +200,9 @@ START_TEST(allow_another_user)
 	want(&h, call_as(&h, STRANGER + 1, "a") == 1);
 	want(&h, call_as(&h, STRANGER, "b") == 1);
 	want(&h, call_as(&h, STRANGER, "c") == 1);
+	want(&h, call_as(&h, STRANGER, "c") == 1);
+	want(&h, house_do(&h, "c", "{\"do\":\"trap\",\"on\":1}") == 0);
+	want(&h, refusals(&h, "c", "{uid,12345}") == 1);
 	want(&h, call_as(&h, STRANGER, "otpd") != 0);
 	cJSON_Delete(house_ask(&h, "c", GET));
 	house_done(&h);
