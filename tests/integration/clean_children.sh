@@ -34,6 +34,7 @@ export LEAKED=value
 exec 7< /dev/null 9> "$T/nine"
 (
 	trap '' PIPE USR1
+	# shellcheck disable=SC3045 # every sh has it
 	ulimit -Sn 512
 	umask 077
 	begin -q

@@ -40,13 +40,15 @@ ctl() { "$OTPD_BUILDDIR/otpctl" -r "$RUN" "$@"; }
 # Everything whose command line names our directory.  The pattern comes by
 # standard input, lest grep find itself.
 ours() {
-	printf '%s' "$T" | grep -laF -f - /proc/[0-9]*/cmdline 2>/dev/null |
+	# shellcheck disable=SC2062 # names of files
+	printf '%s' "$T" | grep -laF --file=- /proc/[0-9]*/cmdline 2>/dev/null |
 	    cut -d/ -f3
 }
 
 # The services among them, whoever their parent is.
 services() {
-	printf '%s' "$SVC" | grep -laF -f - /proc/[0-9]*/cmdline 2>/dev/null |
+	# shellcheck disable=SC2062 # names of files
+	printf '%s' "$SVC" | grep -laF --file=- /proc/[0-9]*/cmdline 2>/dev/null |
 	    cut -d/ -f3
 }
 

@@ -37,7 +37,7 @@ ok "a log is rotated before it is too large" \
 is "as many old ones are kept as wanted" \
     "$(find "$LOG" -name 'big.log?*' | wc -l)" 2
 is "no line is lost or cut by rotation" \
-    "$(cat $(ls -tr "$LOG"/big.log*) | sed 's/line //' |
+    "$(cat "$LOG/big.log.2" "$LOG/big.log.1" "$LOG/big.log" | sed 's/line //' |
     awk 'NR > 1 && $1 != last + 1 { bad = 1 } { last = $1 }
     END { print last, bad + 0 }')" "2000 0"
 is "logs -n reads over the rotation" \

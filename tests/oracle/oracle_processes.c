@@ -11,7 +11,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -21,11 +20,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "process_jobs.h"
 #include "process_rig.h"
+#include "process_spec.h"
 #include "process_trace.h"
 
 #define CASE_TIMEOUT_S	60
-#define CASES_MAX	10000
 
 struct replay {
 	struct rig	 rig;
@@ -46,70 +46,6 @@ static bool
 is(const cJSON *object, const char *key, const char *value)
 {
 	return strcmp(string_of(object, key), value) == 0;
-}
-
-/* --- the scenario as a configuration --- */
-
-static void
-add_worker(const struct rig *r, const cJSON *from, cJSON *to)
-{
-	const char *on_stop = string_of(from, "on_stop"), *id;
-	const char *start[4] = { r->worker, r->dir,
-	    *on_stop != '\0' ? on_stop : "obey" };
-
-	id = string_of(from, "id");
-	start[3] = id;		/* an instance's name is its argument */
-	(void)cJSON_AddItemToObject(to, "start", cJSON_CreateStringArray(start,
-	    *id != '\0' ? 4 : 3));
-	(void)cJSON_AddStringToObject(to, "ready", "notify");
-	(void)cJSON_AddStringToObject(to, "stdout", "null");
-	(void)cJSON_AddStringToObject(to, "stderr", "null");
-}
-
-static cJSON *
-spec_of(const struct rig *r, const cJSON *from)
-{
-	static const struct { const char *theirs, *ours; } keys[] = {
-		{ "id", "id" }, { "type", "type" }, { "restart", "restart" },
-		{ "shutdown", "shutdown" }, { "significant", "significant" },
-		{ "strategy", "strategy" }, { "intensity", "max_restarts" },
-		{ "period", "max_seconds" },
-		{ "auto_shutdown", "auto_shutdown" } };
-	cJSON *to = cJSON_CreateObject(), *array;
-	const cJSON *item;
-
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		item = cJSON_GetObjectItemCaseSensitive(from, keys[i].theirs);
-		if (item != NULL)
-			(void)cJSON_AddItemToObject(to, keys[i].ours,
-			    cJSON_Duplicate(item, 1));
-	}
-	if (!is(from, "type", "supervisor")) {
-		add_worker(r, from, to);
-		return to;
-	}
-	item = cJSON_GetObjectItem(from, "template");
-	if (item != NULL) {
-		(void)cJSON_AddItemToObject(to, "template", spec_of(r, item));
-		return to;
-	}
-	array = cJSON_AddArrayToObject(to, "children");
-	cJSON_ArrayForEach(item, cJSON_GetObjectItem(from, "children"))
-		(void)cJSON_AddItemToArray(array, spec_of(r, item));
-	return to;
-}
-
-static char *
-config_of(const struct rig *r, const cJSON *tree)
-{
-	cJSON *root = spec_of(r, tree);
-	char *text;
-
-	cJSON_DeleteItemFromObject(root, "id");
-	(void)cJSON_AddStringToObject(root, "compat", "otp");
-	text = cJSON_PrintUnformatted(root);
-	cJSON_Delete(root);
-	return text;
 }
 
 /* --- calls --- */
@@ -138,7 +74,7 @@ call_request(struct replay *p, const cJSON *call)
 	    path_of(p, string_of(call, "sup")));
 	if (strcmp(op, "start_child") == 0 && spec != NULL) {
 		(void)cJSON_AddItemToObject(request, "spec",
-		    spec_of(&p->rig, spec));
+		    spec_child(&p->rig, spec));
 	} else if (strcmp(op, "start_child") == 0) {
 		child = cJSON_AddObjectToObject(request, "spec");
 		(void)cJSON_AddStringToObject(child, "id",
@@ -522,7 +458,7 @@ replay(struct replay *p)
 	rig_init(&p->rig, CASE_TIMEOUT_S);
 	cJSON_ArrayForEach(step, cJSON_GetObjectItem(p->scenario, "pre"))
 		arm(p, step);
-	config = config_of(&p->rig, cJSON_GetObjectItem(p->scenario, "tree"));
+	config = spec_config(&p->rig, cJSON_GetObjectItem(p->scenario, "tree"));
 	rig_start(&p->rig, config);
 	free(config);
 	rig_settle(&p->rig);
@@ -591,73 +527,12 @@ run_case(const char *file)
 	return n > 0;
 }
 
-/* --- many cases --- */
-
-static unsigned passed, failed, running;
-
-static void
-collect(void)
-{
-	int status;
-
-	if (waitpid(-1, &status, 0) < 0)
-		return;
-	running--;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		passed++;
-	else
-		failed++;
-}
-
-static void
-launch(const char *file, unsigned jobs)
-{
-	pid_t pid;
-
-	while (running >= jobs)
-		collect();
-	pid = fork();
-	if (pid == 0) {
-		static char buffer[1 << 18];
-
-		(void)setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
-		exit(run_case(file));
-	}
-	running++;
-}
-
-static int
-is_case(const struct dirent *entry)
-{
-	const char *dot = strrchr(entry->d_name, '.');
-
-	return dot != NULL && strcmp(dot, ".json") == 0;
-}
-
-static void
-launch_all(const char *path, unsigned jobs)
-{
-	struct dirent **names;
-	char file[4096];
-	int n = scandir(path, &names, is_case, alphasort);
-
-	if (n < 0) {
-		launch(path, jobs);
-		return;
-	}
-	for (int i = 0; i < n; i++) {
-		(void)snprintf(file, sizeof(file), "%s/%s", path,
-		    names[i]->d_name);
-		launch(file, jobs);
-		free(names[i]);
-	}
-	free(names);
-}
+/* --- all of them --- */
 
 int
 main(int argc, char **argv)
 {
-	unsigned jobs = 2;
+	unsigned jobs = 2, failed;
 	int opt;
 
 	while ((opt = getopt(argc, argv, "j:t")) != -1) {
@@ -673,10 +548,6 @@ main(int argc, char **argv)
 		    "CASE|DIRECTORY...\n");
 		return 2;
 	}
-	for (int i = optind; i < argc; i++)
-		launch_all(argv[i], jobs);
-	while (running > 0)
-		collect();
-	printf("%u passed, %u failed\n", passed, failed);
+	failed = jobs_run(argv + optind, run_case, jobs);
 	return failed > 0;
 }
