@@ -61,7 +61,8 @@ spec_child(const struct rig *r, const cJSON *from)
 	}
 	item = cJSON_GetObjectItem(from, "template");
 	if (item != NULL) {
-		(void)cJSON_AddItemToObject(to, "template", spec_child(r, item));
+		(void)cJSON_AddItemToObject(to, "template",
+		    spec_child(r, item));
 		return to;
 	}
 	array = cJSON_AddArrayToObject(to, "children");
