@@ -161,6 +161,30 @@ START_TEST(calls_made_while_it_restarts_are_answered_by_the_next)
 }
 END_TEST
 
+START_TEST(calls_made_while_it_waits_to_be_restarted_are_answered)
+{
+	struct house h;
+	uint64_t call;
+	int generation;
+
+	house_init(&h, __func__);
+	house_probe(&h, "a", "\"backoff\":{\"min\":60000,\"max\":60000}");
+	house_probe(&h, "b", "");
+	house_start(&h);
+	generation = house_generation(&h, "a");
+	want(&h, kill(house_pid(&h, "a"), SIGKILL) == 0);
+	house_ends(&h, "a", generation, "killed");
+	house_await(&h, "a", "backoff");
+	want(&h, house_do(&h, "b",
+	    "{\"do\":\"register\",\"target\":\"a\"}") == -OTP_EALREADY);
+	call = house_send(&h, "a", GET);
+	house_order(&h, "result", "started",
+	    "{\"op\":\"start\",\"path\":\"a\"}");
+	want(&h, house_outcome(&h, call) == 0);
+	house_done(&h);
+}
+END_TEST
+
 START_TEST(stopped_for_good_is_noproc_at_once)
 {
 	struct crowd c = { .callers = { NULL } };
@@ -413,6 +437,8 @@ suite(void)
 	tcase_add_test(c, server_ends_while_it_replies_every_call_ends);
 	tcase_add_test(c,
 	    calls_made_while_it_restarts_are_answered_by_the_next);
+	tcase_add_test(c,
+	    calls_made_while_it_waits_to_be_restarted_are_answered);
 	tcase_add_test(c, stopped_for_good_is_noproc_at_once);
 	tcase_add_test(c, given_up_while_callers_wait_at_its_socket);
 	tcase_set_timeout(e, 60);
