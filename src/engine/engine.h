@@ -165,6 +165,7 @@ struct engine {
 
 	const char	*config_file, *runtime_dir, *log_dir;
 	struct config_context cx;
+	struct service	 nobody;	/* of a child without specification */
 	bool		 quiet, verbose, compat;
 
 	struct child	*children;	/* by slot */

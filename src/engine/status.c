@@ -105,7 +105,7 @@ put_supervisor(struct out *o, const struct core_child *v)
 static void
 put_worker(struct engine *e, struct out *o, const struct core_child *v)
 {
-	const struct service *s = v->user;
+	const struct service *s = engine_service(e, v->slot);
 	const struct child *c = engine_child(e, v->slot);
 	uint64_t now = loop_now_ms();
 
@@ -153,12 +153,12 @@ engine_status(struct engine *e, uint32_t slot, struct out *o)
 	out_key_int(o, "generation", v.starts);
 	out_key_int(o, "restarts", v.restarts);
 	out_key_string(o, "ready", worker ? readies[s->ready] : NULL);
-	out_key_string(o, "name", s != NULL ? s->name : NULL);
-	out_key_string(o, "description", s != NULL ? s->description : NULL);
+	out_key_string(o, "name", s->name);
+	out_key_string(o, "description", s->description);
 	out_key_string(o, "restart", restarts[v.restart]);
 	put_last_exit(o, c);
 	out_key_bool(o, "held", v.held);
-	out_key_string(o, "problem", s != NULL ? s->problem : NULL);
+	out_key_string(o, "problem", s->problem);
 	if (worker)
 		put_worker(e, o, &v);
 	else
