@@ -22,6 +22,7 @@ _otpctl()
 	local -a where=()
 	local commands="status is-running is-failed wait sync start stop
 	    restart signal reload check shutdown events logs why failed info
+	    resume
 	    start-child terminate-child restart-child delete-child
 	    which-children count-children call cast send sys help"
 
@@ -88,7 +89,7 @@ _otpctl()
 		elif [[ ${COMP_WORDS[i + 1]} == trace ]]; then
 			mapfile -t COMPREPLY < <(compgen -W "on off" -- "$cur")
 		fi ;;
-	sync|reload|shutdown|events|failed|info)
+	sync|reload|shutdown|events|failed|info|resume)
 		;;
 	*)	mapfile -t COMPREPLY < <(compgen -W \
 		    "$(_otpctl_paths "${where[@]}")" -- "$cur") ;;

@@ -38,6 +38,7 @@ _otpctl_commands() {
 		'why:what happened to a child, and what to do next'
 		'failed:all that has failed, and recent obituaries'
 		'info:otpd itself: version, processes, files'
+		'resume:start the engine again that otpd has given up'
 		'start-child:add a child to a supervisor, start it'
 		'terminate-child:stop a child, keep its specification'
 		'restart-child:start a child that is stopped'
@@ -71,7 +72,7 @@ _otpctl() {
 		'*::argument:->argument'
 	[[ $state == argument ]] || return
 	case $words[1] in
-	sync|reload|shutdown|events|failed|info) ;;
+	sync|reload|shutdown|events|failed|info|resume) ;;
 	help) _otpctl_commands ;;
 	check) _files ;;
 	signal) if (( CURRENT == 2 )); then _signals; else _otpctl_paths; fi ;;

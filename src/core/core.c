@@ -60,6 +60,12 @@ core_free(struct core *c)
 }
 
 void
+core_begin_above(struct core *c, uint32_t generation)
+{
+	c->generation_floor = generation;
+}
+
+void
 core_boot(struct core *c, const struct core_spec *root, uint64_t now_ms)
 {
 	c->now_ms = now_ms;

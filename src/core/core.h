@@ -194,6 +194,8 @@ struct core;
 struct core	*core_new(bool compat);
 void		 core_free(struct core *c);
 
+/* Before core_boot(): no incarnation is numbered up to this generation. */
+void	core_begin_above(struct core *c, uint32_t generation);
 /* Start the tree.  Once; not after core_restore_end().  Tells no ADDED. */
 void	core_boot(struct core *c, const struct core_spec *root,
 	    uint64_t now_ms);

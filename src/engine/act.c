@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "engine/rung.h"
 #include "engine/worker.h"
 #include "wire/reason.h"
 
@@ -139,6 +140,7 @@ engine_order_start(struct engine *e, uint32_t slot)
 		order->nfds = 2;
 		order->flags |= SPAWN_F_LET_GO;
 	}
+	rung_label(e, slot);
 	arm_start_timeout(e, slot, s->start_timeout_ms);
 }
 
@@ -160,6 +162,8 @@ act_start(struct engine *e, const struct core_action *a)
 	replace_string(&c->signalled, NULL);
 	engine_save_child(e, a->slot);
 	engine_event(e, EVENT_STARTING, a->slot, NULL);
+	if (e->rung >= SPAWN_RUNG_BEFORE && rung_adopt(e, a->slot))
+		return;
 	if (s->problem != NULL)
 		fail_start(e, a->slot, s->problem);
 	else

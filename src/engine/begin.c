@@ -15,15 +15,24 @@
 #include <unistd.h>
 
 #include "engine/crashpoint.h"
+#include "engine/rung.h"
 #include "engine/save.h"
 #include "engine/worker.h"
+#include "wire/reason.h"
+
+#define CRASHES_TOLD	16
 
 void
-engine_welcome(struct engine *e, const struct spawn_welcome *told)
+engine_welcome(struct engine *e, const struct spawn_header *h)
 {
-	e->engines = told->engines;
-	e->crashed = told->crashed;
-	e->asked = told->asked;
+	struct spawn_welcome told = { 0 };
+	size_t len = h->len - sizeof(*h);
+
+	memcpy(&told, h + 1, len < sizeof(told) ? len : sizeof(told));
+	e->engines = told.engines;
+	e->crashed = told.crashed;
+	e->asked = told.asked;
+	e->last_status = told.status;
 }
 
 /* Until everything is listed a record is only kept. */
@@ -41,6 +50,10 @@ engine_held(struct engine *e, uint64_t key, int fd)
 {
 	if (fd < 0)
 		return;
+	if (e->rung == SPAWN_RUNG_HOLD) {	/* it is for those to come */
+		(void)close(fd);
+		return;
+	}
 	if (key == EVENTS_KEY && e->events_fd < 0) {
 		e->events_fd = fd;
 		return;
@@ -50,6 +63,15 @@ engine_held(struct engine *e, uint64_t key, int fd)
 		    sizeof(*e->held));
 		e->held[e->nheld].key = key;
 		e->held[e->nheld++].fd = fd;
+		return;
+	}
+	/* Nobody says which one ran: the newest did, or was about to. */
+	if (e->rung == SPAWN_RUNG_COLD && (key & EVENTS_KEY) == CONFIG_KEYS &&
+	    key >= e->config_key) {
+		if (e->config_fd >= 0)
+			(void)close(e->config_fd);
+		e->config_key = key;
+		e->config_fd = fd;
 		return;
 	}
 	if (key != e->config_key || e->config_fd >= 0) {
@@ -129,6 +151,16 @@ keep_record(void *arg, enum store_type type, uint64_t key, const void *data,
 	return 0;
 }
 
+static void
+take_saved(struct engine *e)
+{
+	e->config_key = e->saved.config_key;
+	e->next_log_key = e->saved.next_log_key;
+	e->straw_code = e->saved.straw_code;
+	e->stopping = e->saved.stopping;
+	e->compat = e->saved.compat;
+}
+
 int
 engine_load_snapshot(struct engine *e)
 {
@@ -136,11 +168,7 @@ engine_load_snapshot(struct engine *e)
 
 	if (rc != 1)
 		return rc;
-	e->config_key = e->saved.config_key;
-	e->next_log_key = e->saved.next_log_key;
-	e->straw_code = e->saved.straw_code;
-	e->stopping = e->saved.stopping;
-	e->compat = e->saved.compat;
+	take_saved(e);
 	return 1;
 }
 
@@ -152,6 +180,15 @@ free_records(struct engine *e)
 	free(e->records);
 	e->records = NULL;
 	e->nrecords = e->records_cap = 0;
+}
+
+/* It was no event that the last engine died of, but this snapshot. */
+static void
+load_before(struct engine *e)
+{
+	free_records(e);
+	if (store_load_before(e->store, keep_record, e) == 1)
+		take_saved(e);
 }
 
 static char *
@@ -285,6 +322,8 @@ reconcile(struct engine *e)
 		    view.type != CORE_WORKER)
 			continue;
 		engine_set_path(e, slot);
+		if (engine_child(e, slot)->listed)
+			rung_label(e, slot);	/* it may have been cut off */
 		core_reconcile(e->core, slot,
 		    world_of(engine_child(e, slot)), now);
 	}
@@ -358,29 +397,62 @@ static void
 note_crash(struct engine *e)
 {
 	struct event ev = { .type = EVENT_ENGINE_CRASHED };
+	char reason[REASON_MAX];
+	uint32_t n = e->engines - e->saved.engines;
 
-	if (e->engines > 0)
+	n = n < CRASHES_TOLD ? n : CRASHES_TOLD;
+	/* Of those that died before they could tell only the number is known. */
+	for (; n > 1; n--)
 		(void)events_add(e->events, &ev);
+	reason_from_status(e->last_status, false, reason);
+	ev.reason = reason;
+	if (n > 0 && e->last_status != 0)	/* 0: it held, and resumed */
+		(void)events_add(e->events, &ev);
+	ev.reason = NULL;
 	ev.type = EVENT_ENGINE_STARTED;
 	ev.pid = getpid();
 	(void)events_add(e->events, &ev);
 }
 
-/* Nothing of the old state can be used: stop what runs, begin anew. */
-static void
-cold_start(struct engine *e)
+/* The configuration that ran, or else the one that is written down. */
+static struct config *
+running_config(struct engine *e)
 {
-	engine_say(e, "the snapshot cannot be used: starting from %s",
-	    e->config_file);
+	size_t len = 0;
+	char *text = read_whole(e->config_fd, &len);
+	struct config *config = NULL;
+
+	if (text != NULL)
+		config = config_parse(text, len, e->config_file, &e->cx);
+	free(text);
+	if (config != NULL && config->nerrors > 0) {
+		config_free(config);
+		config = NULL;
+	}
+	return config != NULL ? config : config_load(e->config_file, &e->cx);
+}
+
+/*
+ * Nothing of the old state can be used, or it has proved to be poison: begin
+ * anew, with the processes that there are.
+ */
+static void
+cold_start(struct engine *e, int rc)
+{
+	e->rung = SPAWN_RUNG_COLD;
+	engine_say(e, "%s: starting from the configuration, with the services "
+	    "that run", rc == -ENOTRECOVERABLE ? "engines keep crashing" :
+	    rc == -ENOENT ? "there is no snapshot" :
+	    "the snapshot cannot be used");
 	core_free(e->core);
 	e->core = core_new(e->compat);
 	if (e->core == NULL)
 		abort();
-	e->config = config_load(e->config_file, &e->cx);
+	core_begin_above(e->core, rung_generation(e));
+	e->config = running_config(e);
 	if (e->config->nerrors > 0) {
 		engine_say_errors(e->config);
-		engine_quit(e, 1);
-		return;
+		abort();	/* there are services: never mind the rest */
 	}
 	boot(e);
 }
@@ -405,28 +477,42 @@ engine_listed(struct engine *e)
 	int rc;
 
 	e->listed = true;
+	if (e->rung == SPAWN_RUNG_HOLD) {
+		serve(e);
+		engine_told_asked(e, e->asked);
+		return;
+	}
 	keep_history(e);
 	note_crash(e);
-	rc = e->config != NULL ? -ENOENT : restore(e);
+	if (e->rung >= SPAWN_RUNG_BEFORE && !rung_drop_event(e) &&
+	    e->rung == SPAWN_RUNG_BEFORE)
+		load_before(e);
+	rc = e->config != NULL ? -ENOENT : e->rung == SPAWN_RUNG_COLD ?
+	    -ENOTRECOVERABLE : restore(e);
 	note_listed(e);
-	worker_resume_all(e);	/* what starts anew finds its socket */
+	if (e->rung < SPAWN_RUNG_COLD)
+		worker_resume_all(e);	/* what starts anew finds its socket */
 	if (e->config != NULL) {
 		boot(e);
 	} else if (rc == 0) {
 		e->booted = true;
 		reconcile(e);
 	} else {
-		cold_start(e);
+		cold_start(e, rc);
 	}
-	free_records(e);
 	engine_notify_retry(e);		/* what was said before we knew who */
 	for (uint32_t i = 0; i < e->nlist; i++)
 		engine_told_child(e, e->list[i].inc, &e->list[i].told);
-	free(e->list);
-	e->list = NULL;
+	if (e->rung < SPAWN_RUNG_BEFORE) {	/* else some may be adopted */
+		free_records(e);
+		free(e->list);
+		e->list = NULL;
+		e->nlist = e->list_cap = 0;
+	}
 	if (e->config_fd >= 0)
 		(void)close(e->config_fd);
 	e->config_fd = -1;
 	engine_told_asked(e, e->asked);
 	serve(e);
+	link_put(&e->spawner, SPAWN_UP, 0, "", 0);
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/rung.h"
 #include "engine/worker.h"
 
 void
@@ -146,6 +147,7 @@ static const struct {
 	{ "unregister", op_unregister },
 	{ "whereis", op_whereis },
 	{ "why_down", op_why_down },
+	{ "resume", op_resume },
 };
 
 void
@@ -175,6 +177,18 @@ engine_call(void *arg, server_peer peer, const struct frame_header *h,
 
 	(void)uid;
 	c.request = request;
+	if (e->rung == SPAWN_RUNG_HOLD) {
+		op_held(e, &c);
+		cJSON_Delete(request);
+		return;
+	}
+	if (rung_is_dropped(e, CRUMB_CALL, 0, payload, h->length)) {
+		control_refuse(e, &c, "fault", "the engine crashed over this "
+		    "request before");
+		cJSON_Delete(request);
+		return;
+	}
+	rung_about(e, CRUMB_CALL, 0, payload, h->length);
 	name = control_string(&c, "op");
 	if (name == NULL) {
 		engine_error(e, peer, h->ref, FRAME_E_BAD_REQUEST,

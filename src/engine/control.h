@@ -39,6 +39,8 @@ op_fn	op_start, op_stop, op_restart, op_start_child, op_terminate_child,
 op_fn	op_status, op_why, op_failed, op_info, op_signal, op_wait, op_sync,
 	op_events;
 /* link_ops.c: names, and why somebody is gone */
+/* rung.c: the hold, and its end */
+op_fn	op_held, op_resume;
 op_fn	op_register, op_unregister, op_whereis, op_why_down;
 
 #endif /* OTPD_ENGINE_CONTROL_H */

@@ -133,6 +133,7 @@ struct engine_record {		/* in the snapshot; grows at its end */
 	uint32_t	 next_log_key;
 	int32_t		 straw_code;
 	uint32_t	 stopping, compat;
+	uint32_t	 engines, pad;	/* started before the one that wrote */
 };
 
 struct saved_record {		/* read from the snapshot, not yet used */
@@ -145,6 +146,18 @@ struct saved_record {		/* read from the snapshot, not yet used */
 struct listed {			/* the spawner's table at the beginning */
 	uint64_t	 inc;
 	struct spawn_child told;
+	bool		 taken;		/* adopted, or gone */
+};
+
+enum crumb_kind {
+	CRUMB_NONE, CRUMB_CHILD, CRUMB_CALL, CRUMB_NOTIFY, CRUMB_TIMER,
+	CRUMB_NKINDS
+};
+
+struct crumb {			/* what the engine is about; see rung.h */
+	enum crumb_kind	 kind;
+	uint64_t	 inc;		/* or the slot */
+	char		 text[128];
 };
 
 #define CONFIG_KEYS	(1ULL << 63)	/* apart from the keys of log pipes */
@@ -224,6 +237,10 @@ struct engine {
 	uint64_t	 ping, ponged;	/* tokens: sent last, answered last */
 	bool		 ping_sent;	/* in this turn */
 	uint32_t	 engines, crashed;	/* as the spawner says */
+	int32_t		 last_status;	/* of the engine before, as waitpid */
+	enum spawn_rung	 rung;
+	struct crumb	 dropped;	/* is not to be handled again */
+	bool		 resuming;	/* the hold is over */
 	int32_t		 logger_pid;
 	int32_t		 straw_code;	/* exit code of what broke the tree */
 	uint64_t	 started_ms;
@@ -330,7 +347,7 @@ int	engine_hold_config(struct engine *e, const char *text, size_t len);
 /* --- save.c, begin.c: the snapshot, and how an engine begins --- */
 int	engine_save(struct engine *e);
 void	engine_save_child(struct engine *e, uint32_t slot);
-void	engine_welcome(struct engine *e, const struct spawn_welcome *told);
+void	engine_welcome(struct engine *e, const struct spawn_header *h);
 void	engine_held(struct engine *e, uint64_t key, int fd);
 void	engine_list_child(struct engine *e, uint64_t inc,
 	    const struct spawn_child *told);

@@ -39,7 +39,7 @@ struct chunk {
 	_Alignas(8) char data[CHUNK_SIZE];
 };
 
-#define HISTORY_SIZE	(CHUNKS_MAX * sizeof(struct chunk))
+#define HISTORY_SIZE	(CHUNKS_MAX * sizeof(struct chunk) + EVENTS_SCRATCH)
 
 struct events {
 	struct chunk	*base;		/* all of them; NULL: none yet */
@@ -110,6 +110,9 @@ events_share(struct events *e, int *out_fd)
 	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (copy < 0 || ftruncate(fd, (off_t)HISTORY_SIZE) < 0)
 		rc = -errno;
+	else if ((rc = -posix_fallocate(fd, (off_t)(HISTORY_SIZE -
+	    EVENTS_SCRATCH), EVENTS_SCRATCH)) != 0)
+		;
 	else
 		rc = map_history(e, fd);
 	if (rc == 0) {
@@ -195,6 +198,13 @@ events_adopt(struct events *e, int fd)
 		seq = c->first_seq;
 	}
 	return 0;
+}
+
+void *
+events_scratch(struct events *e)
+{
+	return e->fd >= 0 ? (char *)e->base + HISTORY_SIZE - EVENTS_SCRATCH :
+	    NULL;
 }
 
 static bool

@@ -63,6 +63,10 @@ uint64_t	 events_oldest_seq(const struct events *e);
  * stay valid until the next events_add().  Consecutive calls are O(1).
  */
 bool		 events_get(struct events *e, uint64_t seq, struct event *out);
+/* Bytes that the next engine finds as they are, EVENTS_SCRATCH of them; NULL
+ * when the history is not shared. */
+#define EVENTS_SCRATCH	512
+void		*events_scratch(struct events *e);
 void		 event_json(const struct event *ev, struct out *o);
 const char	*event_word(enum event_type type);
 /* "2026-11-21T12:00:00.000Z" */

@@ -27,11 +27,12 @@ options(struct engine *e, int argc, char **argv, bool *out_check)
 {
 	int ch;
 
-	while ((ch = getopt(argc, argv, "c:hl:nqr:vV")) != -1) {
+	while ((ch = getopt(argc, argv, "c:hl:nqr:R:vV")) != -1) {
 		switch (ch) {
 		case 'c': e->config_file = optarg; break;
 		case 'l': e->log_dir = optarg; break;
 		case 'r': e->runtime_dir = optarg; break;
+		case 'R': e->rung = (enum spawn_rung)atoi(optarg); break;
 		case 'n': *out_check = true; break;
 		case 'q': e->quiet = true; break;
 		case 'v': e->verbose = true; break;
@@ -84,13 +85,13 @@ set_up(struct engine *e)
 
 	e->cx.runtime_dir = e->runtime_dir;
 	e->config_fd = e->events_fd = -1;
-	e->next_log_key = 1;
+	e->next_log_key = e->saved.next_log_key = 1;
 	e->started_ms = loop_now_ms();
 	e->loop = loop_new();
 	e->store = store_new(SPAWN_FD_SNAPSHOT0, SPAWN_FD_SNAPSHOT1);
 	link_init(&e->spawner, SPAWN_FD_CHANNEL);
 	link_init(&e->logger, SPAWN_FD_LINK);
-	rc = engine_load_snapshot(e);
+	rc = e->rung == SPAWN_RUNG_HOLD ? 1 : engine_load_snapshot(e);
 	if (rc < 0)
 		engine_say(e, "cannot read the snapshot: %s", strerror(-rc));
 	if (rc == 0) {		/* the first engine */

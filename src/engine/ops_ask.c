@@ -71,6 +71,7 @@ put_history(struct engine *e, const char *path, const char *sup, int max,
 		bool fits = path != NULL ? is_about(&ev, path, sup) :
 		    ev.type == EVENT_GAVE_UP ||
 		    ev.type == EVENT_START_FAILED ||
+		    ev.type == EVENT_ENGINE_CRASHED ||
 		    (ev.type == EVENT_EXITED && ev.reason != NULL &&
 		    reason_class(ev.reason) == REASON_ABNORMAL);
 
@@ -174,6 +175,7 @@ op_signal(struct engine *e, const struct caller *c)
 void
 op_info(struct engine *e, const struct caller *c)
 {
+	char reason[REASON_MAX];
 	struct out o = { 0 };
 
 	out_text(&o, "{");
@@ -183,6 +185,11 @@ op_info(struct engine *e, const struct caller *c)
 	out_key_int(&o, "logger_pid", e->logger_pid);
 	out_key_int(&o, "engines", e->engines);
 	out_key_int(&o, "crashed", e->crashed);
+	out_key_int(&o, "rung", e->rung);
+	if (e->engines > 0) {
+		reason_from_status(e->last_status, false, reason);
+		out_key_string(&o, "last_crash", reason);
+	}
 	out_key_string(&o, "config", e->config_file);
 	out_key_string(&o, "log_dir", e->log_dir);
 	out_key_int(&o, "uptime_ms", (int64_t)(loop_now_ms() - e->started_ms));

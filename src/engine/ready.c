@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "engine/crashpoint.h"
-#include "engine/engine.h"
+#include "engine/rung.h"
 #include "wire/reason.h"
 
 #define NOTIFY_MAX	4096
@@ -268,6 +268,15 @@ notify_events(void *arg, uint32_t events)
 	struct engine *e = arg;
 
 	(void)events;
+	if (e->rung == SPAWN_RUNG_HOLD) {	/* nobody is to wait for us */
+		(void)recv(SPAWN_FD_NOTIFY, &(char){ 0 }, 1, MSG_DONTWAIT);
+		return;
+	}
+	if (rung_is_dropped(e, CRUMB_NOTIFY, 0, "", 0)) {
+		e->dropped.kind = CRUMB_NONE;
+		(void)recv(SPAWN_FD_NOTIFY, &(char){ 0 }, 1, MSG_DONTWAIT);
+	}
+	rung_about(e, CRUMB_NOTIFY, 0, "", 0);
 	engine_notify_drain(e);
 	if (e->peeked == 0)	/* empty ones are peeked at once only */
 		(void)take_one(e, 0);

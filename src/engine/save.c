@@ -94,7 +94,7 @@ put_engine(struct engine *e)
 	    .next_seq = events_next_seq(e->events),
 	    .next_log_key = e->next_log_key,
 	    .straw_code = e->straw_code, .stopping = e->stopping,
-	    .compat = e->compat };
+	    .compat = e->compat, .engines = e->engines };
 
 	if (memcmp(&r, &e->saved, sizeof(r)) == 0)
 		return;

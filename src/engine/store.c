@@ -129,19 +129,22 @@ record_at(const char *p, size_t len, size_t at)
 	return r;
 }
 
-/* Bytes up to and with the last commit; 0 when there is none. */
+/* Bytes up to and with the last commit, or the one before; 0 when there is
+ * none. */
 static size_t
-committed(const char *p, size_t len)
+committed(const char *p, size_t len, bool before)
 {
-	size_t at = sizeof(struct slot_header), end = 0;
+	size_t at = sizeof(struct slot_header), end = 0, last = 0;
 	const struct record *r;
 
 	while (at < len && (r = record_at(p, len, at)) != NULL) {
 		at += sizeof(*r) + padded(r->len);
-		if (r->type == STORE_COMMIT)
+		if (r->type == STORE_COMMIT) {
+			last = end;
 			end = at;
+		}
 	}
-	return end;
+	return before && last > 0 ? last : end;
 }
 
 static int
@@ -182,8 +185,8 @@ hand_over(const char *p, size_t end, store_load_fn *fn, void *arg)
 	return rc;
 }
 
-int
-store_load(struct store *s, store_load_fn *fn, void *arg)
+static int
+load(struct store *s, bool before, store_load_fn *fn, void *arg)
 {
 	char *p[2];
 	size_t len[2] = { 0, 0 };
@@ -194,7 +197,7 @@ store_load(struct store *s, store_load_fn *fn, void *arg)
 		p[i] = slot_read(s->fds[i], &len[i], &epoch[i]);
 		if (p[i] == NULL)
 			continue;
-		len[i] = committed(p[i], len[i]);
+		len[i] = committed(p[i], len[i], before);
 		if (len[i] > 0 && (best < 0 || epoch[i] > epoch[best]))
 			best = i;
 	}
@@ -208,6 +211,18 @@ store_load(struct store *s, store_load_fn *fn, void *arg)
 	free(p[0]);
 	free(p[1]);
 	return rc;
+}
+
+int
+store_load(struct store *s, store_load_fn *fn, void *arg)
+{
+	return load(s, false, fn, arg);
+}
+
+int
+store_load_before(struct store *s, store_load_fn *fn, void *arg)
+{
+	return load(s, true, fn, arg);
 }
 
 void

@@ -36,6 +36,8 @@ void		 store_free(struct store *s);
  * returned.
  */
 int	store_load(struct store *s, store_load_fn *fn, void *arg);
+/* The same as it stood one commit earlier, where that can be told. */
+int	store_load_before(struct store *s, store_load_fn *fn, void *arg);
 
 /* Part of the next commit; no bytes: the key is deleted. */
 void	store_put(struct store *s, enum store_type type, uint64_t key,

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "engine/crashpoint.h"
+#include "engine/rung.h"
 #include "engine/worker.h"
 
 /* An answer may still name what the action before it removed. */
@@ -123,7 +124,7 @@ engine_turn_end(void *arg)
 	struct engine *e = arg;
 	int rc;
 
-	if (e->server != NULL) {
+	if (e->server != NULL && e->rung != SPAWN_RUNG_HOLD) {
 		engine_serve_waiters(e);
 		rc = engine_save(e);
 		if (rc < 0 && !e->save_failed)
@@ -139,7 +140,8 @@ engine_turn_end(void *arg)
 	crashpoint();
 	engine_send_events(e);
 	engine_say_events(e);
-	if (e->quitting && !e->spawner_full) {
+	rung_done(e);
+	if ((e->quitting || e->resuming) && !e->spawner_full) {
 		if (e->server != NULL)
 			server_flush(e->server);
 		loop_stop(e->loop);

@@ -352,6 +352,20 @@ worker_resume_all(struct engine *e)
 	e->nheld = e->held_cap = 0;
 }
 
+void
+worker_adopt(struct engine *e, uint32_t slot)
+{
+	uint32_t key = engine_child(e, slot)->worker_key;
+
+	engine_child(e, slot)->listed = true;
+	for (uint32_t i = 0; i < e->nheld; i++) {
+		if (e->held[i].fd < 0 || (uint32_t)(e->held[i].key >> 3) != key)
+			continue;
+		resume(e, e->held[i].key, e->held[i].fd, slot);
+		e->held[i].fd = -1;
+	}
+}
+
 int
 worker_prepare(struct engine *e, uint32_t slot, uint64_t *out_fd_key,
     const char **out_words, uint32_t *out_holder)

@@ -48,6 +48,8 @@ size_t	worker_room(struct engine *e, uint32_t slot);
 void	worker_flush_all(struct engine *e);
 /* After a restore: what the spawner held for workers is theirs again. */
 void	worker_resume_all(struct engine *e);
+/* The same for one slot, whose worker_key was just learnt. */
+void	worker_adopt(struct engine *e, uint32_t slot);
 bool	worker_key_is(uint64_t key);
 bool	worker_is_link(server_peer peer);
 uint32_t worker_slot(server_peer peer);

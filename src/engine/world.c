@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/crashpoint.h"
+#include "engine/rung.h"
 #include "engine/worker.h"
 #include "wire/reason.h"
 
@@ -42,10 +44,10 @@ child_alive(struct engine *e, uint32_t slot, const struct spawn_child *told)
 		c->timers->fault_wait_ms = 0;
 	engine_save_child(e, slot);
 	engine_event(e, EVENT_STARTED, slot, NULL);
-	if (s->ready == READY_NOTIFY)
-		engine_notify_retry(e);
-	else if (!c->ready && (s->ready == READY_EXEC || c->early))
+	if (!c->ready && (s->ready == READY_EXEC || c->early))
 		engine_ready(e, slot);
+	else if (s->ready == READY_NOTIFY)
+		engine_notify_retry(e);
 }
 
 static bool
@@ -263,18 +265,47 @@ stranger(struct engine *e, uint64_t inc, const struct spawn_child *told)
 {
 	struct spawn_signal kill = { .sig = SIGKILL, .group = 1 };
 
-	if (told->state == SPAWN_ALIVE)
-		link_put(&e->spawner, SPAWN_SIGNAL, inc, &kill, sizeof(kill));
-	else
+	if (told->state != SPAWN_ALIVE) {
+		rung_forget(e, inc);
 		link_put(&e->spawner, SPAWN_ACK, inc, "", 0);
+	} else if (e->rung < SPAWN_RUNG_BEFORE) {
+		link_put(&e->spawner, SPAWN_SIGNAL, inc, &kill, sizeof(kill));
+	}	/* else it may be adopted yet */
+}
+
+/*
+ * An end that an engine crashed over: without its circumstances it is an end
+ * like any other that nobody saw.
+ */
+static void
+drop_child(struct engine *e, uint32_t slot)
+{
+	struct child *c = engine_child(e, slot);
+
+	if (e->rung > SPAWN_RUNG_LATEST)
+		crashpoint_poison(c->path, e->rung);
+	link_put(&e->spawner, SPAWN_ACK, c->inc, "", 0);
+	engine_set_pid(e, slot, 0);
+	c->start_ns = 0;
+	engine_save_child(e, slot);
+	core_exited(e->core, c->inc, CORE_EXIT_ABNORMAL, loop_now_ms());
+	engine_settle(e);
 }
 
 static void
 told_child(struct engine *e, const struct spawn_header *h)
 {
-	const struct spawn_child *told = (const void *)(h + 1);
+	struct spawn_child copy = { 0 };
+	const struct spawn_child *told = &copy;
 	uint32_t slot = engine_slot_of(e, h->inc);
 
+	/* From an older spawner it comes without its end. */
+	memcpy(&copy, h + 1, h->len - sizeof(*h) < sizeof(copy) ?
+	    h->len - sizeof(*h) : sizeof(copy));
+	if (e->rung == SPAWN_RUNG_HOLD) {
+		rung_hold_child(e, h->inc, told);
+		return;
+	}
 	if (!e->listed) {
 		engine_list_child(e, h->inc, told);
 		return;
@@ -283,6 +314,14 @@ told_child(struct engine *e, const struct spawn_header *h)
 		stranger(e, h->inc, told);
 		return;
 	}
+	if (told->state != SPAWN_ALIVE &&
+	    rung_is_dropped(e, CRUMB_CHILD, h->inc, "", 0)) {
+		drop_child(e, slot);
+		return;
+	}
+	rung_about(e, CRUMB_CHILD, h->inc, "", 0);
+	if (told->state != SPAWN_ALIVE)
+		crashpoint_poison(engine_child(e, slot)->path, e->rung);
 	switch (told->state) {
 	case SPAWN_ALIVE:	child_alive(e, slot, told); break;
 	case SPAWN_FAILED:	child_failed(e, slot, told); break;
@@ -296,7 +335,7 @@ engine_told_child(struct engine *e, uint64_t inc,
     const struct spawn_child *told)
 {
 	struct { struct spawn_header h; struct spawn_child c; } record = {
-		.h = { .inc = inc }, .c = *told };
+		.h = { .len = sizeof(record), .inc = inc }, .c = *told };
 
 	told_child(e, &record.h);
 }
@@ -309,6 +348,10 @@ engine_told_asked(struct engine *e, uint32_t mask)
 
 	if (mask == 0)
 		return;
+	if (e->rung == SPAWN_RUNG_HOLD) {
+		rung_hold_asked(e, mask);
+		return;
+	}
 	for (int sig = 1; sig < 32; sig++) {
 		if ((mask & (1U << sig)) == 0)
 			continue;
@@ -329,6 +372,8 @@ told_logger(struct engine *e, const struct spawn_logger *told)
 	    .pid = (int32_t)told->pid };
 
 	e->logger_pid = (int32_t)told->pid;
+	if (e->rung == SPAWN_RUNG_HOLD)
+		return;
 	(void)events_add(e->events, &ev);
 	for (uint32_t slot = 0; slot < e->children_cap; slot++)
 		if (e->children[slot].log_key != 0)
@@ -339,8 +384,8 @@ static bool
 has_body(const struct spawn_header *h)
 {
 	static const uint32_t sizes[] = {
-		[SPAWN_WELCOME] = sizeof(struct spawn_welcome),
-		[SPAWN_CHILD] = sizeof(struct spawn_child),
+		[SPAWN_WELCOME] = offsetof(struct spawn_welcome, status),
+		[SPAWN_CHILD] = offsetof(struct spawn_child, label),
 		[SPAWN_ASKED] = sizeof(struct spawn_asked),
 		[SPAWN_LOGGER] = sizeof(struct spawn_logger) };
 
@@ -357,7 +402,7 @@ engine_spawner_record(void *arg, const struct spawn_header *h, int fd)
 	if (!has_body(h))
 		return;
 	switch (h->type) {
-	case SPAWN_WELCOME:	engine_welcome(e, body); break;
+	case SPAWN_WELCOME:	engine_welcome(e, h); break;
 	case SPAWN_CHILD:	told_child(e, h); break;
 	case SPAWN_HELD:	engine_held(e, h->inc, fd); return;
 	case SPAWN_LISTED:	engine_listed(e); break;

@@ -191,6 +191,18 @@ wait_gone(struct ctl *c, int fd)
 }
 
 int
+cmd_resume(struct ctl *c)
+{
+	cJSON *reply = NULL;
+	int rc = ctl_order(c, ctl_request("resume"), NULL, &reply);
+
+	if (rc == CTL_OK)
+		c->out->outcome(c, NULL, "the engine starts again", reply);
+	cJSON_Delete(reply);
+	return rc;
+}
+
+int
 cmd_shutdown(struct ctl *c)
 {
 	cJSON *reply = NULL;

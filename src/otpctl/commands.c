@@ -79,6 +79,10 @@ const struct command commands[] = {
 	    cmd_failed, 0, 0, CTL_OPT_TIMEOUT, QUESTION_S, true },
 	{ "info", "", "otpd itself: version, processes, files", NULL,
 	    cmd_info, 0, 0, CTL_OPT_TIMEOUT, QUESTION_S, true },
+	{ "resume", "", "start the engine again that otpd has given up",
+	    "When its engine keeps crashing otpd holds: services run on, and "
+	    "every command says\nso.  This lets it begin where it was.",
+	    cmd_resume, 0, 0, CTL_OPT_TIMEOUT, QUESTION_S, false },
 	{ "start-child", "SUP SPEC", "add a child to a supervisor, start it",
 	    "SPEC is JSON as in the configuration; - reads it from standard "
 	    "input.",

@@ -21,7 +21,8 @@
 #define LOOP_WITHIN	(10000 * MS)	/* DEATHS_KEPT of them: it loops */
 #define DELAY_MIN	(100 * MS)
 #define DELAY_MAX	(5000 * MS)
-#define ARGS_MAX	12
+#define UP_FOR		(1000 * MS)	/* so long, and it has got over it */
+#define ARGS_MAX	14
 
 struct command {
 	char		path[PATH_MAX + 16];
@@ -49,9 +50,28 @@ set_path(const struct spawner *sp, const char *program, struct command *out)
 	memcpy(out->path + dir, program, strlen(program) + 1);
 }
 
+enum spawn_rung
+program_rung(const struct program *p)
+{
+	static const enum spawn_rung rungs[] = { SPAWN_RUNG_LATEST,
+		SPAWN_RUNG_LATEST, SPAWN_RUNG_BEFORE, SPAWN_RUNG_COLD };
+
+	return p->crashed < sizeof(rungs) / sizeof(rungs[0]) ?
+	    rungs[p->crashed] : SPAWN_RUNG_HOLD;
+}
+
+void
+program_resume(struct program *p)
+{
+	p->crashed = 0;
+	p->delay_ns = 0;
+	memset(p->deaths, 0, sizeof(p->deaths));
+}
+
 static void
 engine_command(const struct spawner *sp, struct command *out)
 {
+	static const char *const rungs[] = { "0", "1", "2", "3", "4" };
 	const struct options *o = &sp->opt;
 	int n = 0;
 
@@ -66,6 +86,8 @@ engine_command(const struct spawner *sp, struct command *out)
 	out->argv[n++] = "-c";
 	out->argv[n++] = o->config;
 	if (!o->check) {
+		out->argv[n++] = "-R";
+		out->argv[n++] = rungs[program_rung(&sp->engine)];
 		out->argv[n++] = "-r";
 		out->argv[n++] = o->runtime;
 		out->argv[n++] = "-l";
@@ -161,22 +183,40 @@ say_failed(struct spawner *sp, const struct program *p, const struct report *r)
 	    spawn_step_name((uint8_t)r->step), ": ", strerror(r->error));
 }
 
+/* By somebody else, not by what it was doing. */
+static bool
+killed(int status)
+{
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
+/*
+ * Crashes in a row make the next engine more careful.  One that served for a
+ * while has got over what its predecessors died of.
+ */
+static void
+count_crash(struct program *p, int status, uint64_t now)
+{
+	if (p->up && now - p->start_ns >= UP_FOR)
+		p->crashed = 0;
+	if (!killed(status))
+		p->crashed++;
+}
+
 /* Judges a death and decides when to try again. */
 static void
 schedule(struct program *p, uint64_t now)
 {
 	uint64_t oldest = p->deaths[DEATHS_KEPT - 2];
 
-	if (now - p->start_ns >= LOOP_WITHIN) {
+	if (now - p->start_ns >= LOOP_WITHIN || (p->up && killed(p->status))) {
 		memset(p->deaths, 0, sizeof(p->deaths));
 		p->delay_ns = 0;
-		p->crashed = 0;
 		oldest = 0;
 	}
 	memmove(p->deaths + 1, p->deaths,
 	    sizeof(p->deaths) - sizeof(p->deaths[0]));
 	p->deaths[0] = now;
-	p->crashed++;
 	if (p->delay_ns > 0)
 		p->delay_ns *= 2;
 	else if (oldest != 0 && now - oldest <= LOOP_WITHIN)
@@ -194,6 +234,7 @@ program_start(struct spawner *sp, struct program *p, uint64_t now)
 
 	p->restart_ns = 0;
 	p->start_ns = now;
+	p->up = false;
 	rc = open_channel(sp, p, &theirs);
 	if (rc < 0) {
 		report.error = -rc;
@@ -237,6 +278,9 @@ say_died(struct spawner *sp, const struct program *p, int status)
 	bool killed = WIFSIGNALED(status);
 	long n = killed ? WTERMSIG(status) : WEXITSTATUS(status);
 
+	if (p == &sp->engine && program_rung(p) == SPAWN_RUNG_HOLD)
+		SAY(sp->err, "the engine keeps crashing: services run on, "
+		    "but nobody restarts them until: otpctl resume");
 	SAY(sp->err, "the ", p->name, killed ? " was killed by signal " :
 	    " exited with code ", say_number(n, number), "; starting it again ",
 	    p->delay_ns == 0 ? "at once" : "in ",
@@ -262,6 +306,9 @@ program_died(struct spawner *sp, struct program *p, int status)
 		quit_begin(sp, WEXITSTATUS(status));
 		return;
 	}
+	p->status = status;
+	if (p->crashed > 0 || status != 0)	/* else it was resumed */
+		count_crash(p, status, now_ns());
 	schedule(p, now_ns());
 	say_died(sp, p, status);
 }

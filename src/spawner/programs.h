@@ -14,6 +14,10 @@ void	programs_tick(struct spawner *sp, uint64_t now);
 void	program_died(struct spawner *sp, struct program *p, int status);
 /* The engine has come up. */
 void	program_said_hello(struct spawner *sp);
+/* How careful the next engine has to be. */
+enum spawn_rung program_rung(const struct program *p);
+/* The one that holds ends, and the next begins as after a first crash. */
+void	program_resume(struct program *p);
 /* Only for otpd -n: becomes the engine, which checks and exits.  Returns
  * otpd's exit code when it cannot. */
 int	program_check(struct spawner *sp);

@@ -92,6 +92,33 @@ on_ping(struct spawner *sp, const struct spawn_header *h)
 }
 
 static void
+on_label(struct spawner *sp, const struct spawn_header *h)
+{
+	const struct spawn_label *l = body(h, sizeof(*l));
+	struct child *c = table_by_inc(&sp->table, h->inc);
+
+	if (l != NULL && c != NULL)
+		c->label = l->label;
+}
+
+/* What cannot be adopted is told as a start that failed. */
+static void
+on_adopt(struct spawner *sp, const struct spawn_header *h)
+{
+	const struct spawn_adopt *a = body(h, sizeof(*a));
+	struct child *c;
+
+	if (a == NULL || h->inc == 0 ||
+	    table_by_inc(&sp->table, h->inc) != NULL)
+		return;
+	c = table_by_inc(&sp->table, a->inc);
+	if (c != NULL)
+		table_rename(&sp->table, c, h->inc);
+	else if (table_add(&sp->table, h->inc, &c) == 0)
+		table_failed(&sp->table, c, SPAWN_STEP_ORDER, ESRCH);
+}
+
+static void
 on_quit(struct spawner *sp, const struct spawn_header *h)
 {
 	const struct spawn_quit *q = body(h, sizeof(*q));
@@ -115,6 +142,10 @@ handle(struct spawner *sp, const struct spawn_header *h)
 	case SPAWN_HEARD:	on_heard(sp, h); break;
 	case SPAWN_PING:	on_ping(sp, h); break;
 	case SPAWN_QUIT:	on_quit(sp, h); break;
+	case SPAWN_UP:		sp->engine.up = true; break;
+	case SPAWN_LABEL:	on_label(sp, h); break;
+	case SPAWN_ADOPT:	on_adopt(sp, h); break;
+	case SPAWN_RESUME:	program_resume(&sp->engine); break;
 	default:		break;	/* of a later version */
 	}
 }

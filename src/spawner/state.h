@@ -35,7 +35,10 @@ struct program {
 	uint32_t	 events;	/* what epoll watches channel for */
 	bool		 full;		/* the channel took no more */
 	uint32_t	 started;	/* ever */
-	uint32_t	 crashed;	/* in a row */
+	uint32_t	 crashed;	/* in a row; what killed it from outside
+				 * does not count */
+	int32_t		 status;	/* of the last one that died */
+	bool		 up;		/* it has begun to serve */
 	uint64_t	 start_ns;
 	uint64_t	 restart_ns;	/* when to start it; 0: not to */
 	uint64_t	 delay_ns;

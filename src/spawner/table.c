@@ -171,16 +171,36 @@ table_ended(struct table *t, struct child *c, int status, uint64_t now_ns)
 	table_dirty(t, c);
 }
 
-void
-table_forget(struct table *t, struct child *c)
+static void
+unlink_inc(struct table *t, struct child *c)
 {
 	uint32_t *p = &t->by_inc[bucket_of_inc(c->inc)];
 	uint32_t i = index_of(t, c);
 
-	table_clean(t, c);
 	while (*p != i && *p != 0)
 		p = &t->slots[*p].inc_next;
 	*p = c->inc_next;
+}
+
+void
+table_rename(struct table *t, struct child *c, uint64_t inc)
+{
+	uint32_t *head = &t->by_inc[bucket_of_inc(inc)];
+
+	unlink_inc(t, c);
+	c->inc = inc;
+	c->inc_next = *head;
+	*head = index_of(t, c);
+	table_dirty(t, c);
+}
+
+void
+table_forget(struct table *t, struct child *c)
+{
+	uint32_t i = index_of(t, c);
+
+	table_clean(t, c);
+	unlink_inc(t, c);
 	c->state = 0;
 	c->inc_next = t->free;
 	t->free = i;

@@ -15,6 +15,7 @@
 struct child {
 	uint64_t	inc;
 	uint64_t	start_ns, end_ns;
+	uint64_t	label;		/* the engine's */
 	int32_t		pid;		/* also after its end */
 	int32_t		code;		/* EXITED: status; FAILED: errno */
 	uint32_t	pid_next, inc_next;	/* of the same bucket */
@@ -45,6 +46,8 @@ void	table_failed(struct table *t, struct child *c, uint8_t step, int error);
 void	table_ended(struct table *t, struct child *c, int status,
 	    uint64_t now_ns);
 void	table_forget(struct table *t, struct child *c);
+/* It is another incarnation's, which nobody has. */
+void	table_rename(struct table *t, struct child *c, uint64_t inc);
 /* It must be told (again), or has been. */
 void	table_dirty(struct table *t, struct child *c);
 void	table_clean(struct table *t, struct child *c);

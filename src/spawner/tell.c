@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "spawner/programs.h"
+
 #define BATCH	512		/* children told in one message */
 
 struct child_record {
@@ -96,7 +98,8 @@ tell_welcome(struct spawner *sp)
 {
 	struct spawn_welcome w = { .version = SPAWN_VERSION,
 	    .engines = sp->engine.started - 1, .asked = sp->asked,
-	    .crashed = sp->engine.crashed };
+	    .crashed = sp->engine.crashed, .status = sp->engine.status,
+	    .rung = program_rung(&sp->engine) };
 
 	if (!tell(&sp->engine, SPAWN_WELCOME, 0, &w, sizeof(w), -1))
 		return false;
@@ -135,6 +138,7 @@ describe(const struct child *c, struct child_record *out)
 	out->c.error = c->state == SPAWN_FAILED ? c->code : 0;
 	out->c.start_ns = c->start_ns;
 	out->c.end_ns = c->end_ns;
+	out->c.label = c->label;
 }
 
 static bool

@@ -12,7 +12,7 @@
 _Static_assert(sizeof(struct spawn_header) == 16, "header");
 _Static_assert(sizeof(struct spawn_start) == 64, "start");
 _Static_assert(sizeof(struct spawn_limit) == 24, "limit");
-_Static_assert(sizeof(struct spawn_child) == 32, "child");
+_Static_assert(sizeof(struct spawn_child) == 40, "child");
 
 static const char *const step_names[] = {
 	"none", "order", "table", "log", "fork", "session", "stdin", "stdout",

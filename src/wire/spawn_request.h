@@ -51,6 +51,13 @@ enum spawn_type {
 	SPAWN_HEARD,		/* struct spawn_asked: those were dealt with */
 	SPAWN_PING,		/* reap all there is, tell it, then PONG(inc) */
 	SPAWN_QUIT,		/* struct spawn_quit: all is stopped, exit */
+	SPAWN_UP,		/* this engine knows all and serves */
+	SPAWN_LABEL,		/* struct spawn_label: of inc, for whoever knows
+				 * nothing else of it */
+	SPAWN_ADOPT,		/* struct spawn_adopt: another incarnation's
+				 * process is inc's from now on */
+	SPAWN_RESUME,		/* out of the hold: the next engine begins
+				 * where the last snapshot ends */
 	/* spawner to engine */
 	SPAWN_WELCOME = 32,	/* struct spawn_welcome; answers HELLO */
 	SPAWN_CHILD,		/* struct spawn_child */
@@ -81,11 +88,26 @@ struct spawn_welcome {
 	uint64_t features;
 	uint32_t asked;		/* mask of 1 << signal, not yet heard */
 	uint32_t crashed;	/* engines that died in a row before this */
+	int32_t status;		/* of the one before, as from waitpid */
+	uint32_t rung;		/* enum spawn_rung */
+};
+
+/*
+ * Where an engine is to begin when those before it have crashed in a row.  It
+ * is told in its arguments, too, for it may have to be careful before it hears.
+ */
+enum spawn_rung {
+	SPAWN_RUNG_LATEST = 1,	/* from the latest snapshot */
+	SPAWN_RUNG_BEFORE,	/* from the one before, without the event */
+	SPAWN_RUNG_COLD,	/* from the configuration; adopt what lives */
+	SPAWN_RUNG_HOLD		/* do nothing but say so, until resumed */
 };
 struct spawn_signal { int32_t sig; uint32_t group; };	/* group: all of it */
 struct spawn_asked { uint32_t mask; uint32_t pad; };
 struct spawn_logger { uint32_t started, pid; };
 struct spawn_quit { int32_t code; uint32_t pad; };
+struct spawn_label { uint64_t label; };
+struct spawn_adopt { uint64_t inc; };	/* the other one */
 
 enum spawn_state { SPAWN_ALIVE = 1, SPAWN_FAILED, SPAWN_EXITED };
 
@@ -105,6 +127,7 @@ struct spawn_child {
 	int32_t		status;		/* EXITED: as from waitpid */
 	int32_t		error;		/* FAILED: errno */
 	uint64_t	start_ns, end_ns;	/* CLOCK_MONOTONIC */
+	uint64_t	label;		/* as told last; 0: never */
 };
 
 enum spawn_dest {

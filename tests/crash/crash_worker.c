@@ -40,9 +40,12 @@ tell(const char *text)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int fd;
 
-	if (fd < 0 || path == NULL || strlen(path) >= sizeof(to.sun_path))
+	if (path == NULL)	/* nobody wants to know */
+		return;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || strlen(path) >= sizeof(to.sun_path))
 		_exit(100);
 	memcpy(to.sun_path, path, strlen(path));
 	/* Once it has spoken it has no descriptor that it was not given. */

@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,11 +96,17 @@ check_environment(struct rig *r, const char *path, pid_t pid)
 	size_t len;
 	const char *p;
 
-	slurp_proc(pid, "environ", text, sizeof(text), &len);
 	(void)snprintf(want, sizeof(want), "OTP_PATH=%s", path);
-	for (p = text; p < text + len; p += strlen(p) + 1)
-		if (strcmp(p, want) == 0)
-			return;
+	/* Its parent goes on a little before execve(2) has put it there. */
+	for (int i = 0; i < 100000; i++) {
+		slurp_proc(pid, "environ", text, sizeof(text), &len);
+		for (p = text; p < text + len; p += strlen(p) + 1)
+			if (strcmp(p, want) == 0)
+				return;
+		if (len > 0)
+			break;
+		(void)sched_yield();
+	}
 	rig_fail(r, "pid %d of %s has no %s", pid, path, want);
 }
 
