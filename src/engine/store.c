@@ -173,7 +173,8 @@ hand_over(const char *p, size_t end, store_load_fn *fn, void *arg)
 		all = xgrow(all, &cap, n, sizeof(*all));
 		all[n++] = r;
 	}
-	qsort(all, n, sizeof(*all), record_order);
+	if (n > 0)
+		qsort(all, n, sizeof(*all), record_order);
 	for (uint32_t i = 0; i < n && rc == 0; i++) {
 		r = all[i];
 		if (r->type == STORE_COMMIT || r->len == 0 || (i + 1 < n &&
