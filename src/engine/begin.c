@@ -235,6 +235,7 @@ restore_child(struct engine *e, const struct saved_record *saved)
 	c->said = next_string(&p, end);
 	c->failure = next_string(&p, end);
 	c->last_reason = next_string(&p, end);
+	c->signalled = next_string(&p, end);
 }
 
 static int

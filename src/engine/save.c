@@ -56,6 +56,7 @@ put_child(struct engine *e, uint32_t slot)
 	put_string(&o, c->said);
 	put_string(&o, c->failure);
 	put_string(&o, c->last_reason);
+	put_string(&o, c->signalled);
 	store_put(e->store, STORE_CHILD, slot, o.text, o.len);
 	out_done(&o);
 }

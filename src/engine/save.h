@@ -15,7 +15,8 @@
 #define CHILD_F_TRAPS		0x10
 #define CHILD_F_EARLY		0x20
 
-struct child_record {	/* then said, failure, last_reason, NUL-ended each */
+/* Then said, failure, last_reason, signalled, NUL-ended each. */
+struct child_record {
 	uint64_t	inc, start_ns, last_at_ms;
 	uint32_t	last_generation, log_key;
 	int32_t		pid;

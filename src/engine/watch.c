@@ -220,6 +220,7 @@ exit_signal(struct engine *e, uint32_t slot, const char *from,
 	    strcmp(reason, "normal") == 0)
 		return;
 	replace_string(&c->signalled, reason);
+	engine_save_child(e, slot);
 	link_put(&e->spawner, SPAWN_SIGNAL, c->inc, &order, sizeof(order));
 }
 

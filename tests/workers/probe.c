@@ -392,6 +392,19 @@ do_raise(struct otp *self, struct otp_from from, const cJSON *request)
 	return OTP_OK;
 }
 
+/* SIGTERM waits until it is let through. */
+static int
+do_block(struct otp *self, struct otp_from from, const cJSON *request)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigprocmask(number_of(request, "on") ? SIG_BLOCK : SIG_UNBLOCK,
+	    &set, NULL);
+	return outcome(self, from, 0, 0);
+}
+
 static int
 do_return(struct otp *self, struct otp_from from, const cJSON *request)
 {
@@ -432,6 +445,7 @@ static const struct {
 	{ "get", do_get },
 	{ "exit", do_exit },		/* code */
 	{ "raise", do_raise },		/* signal */
+	{ "block", do_block },		/* on: holds SIGTERM back */
 	{ "return", do_return },	/* value */
 	{ "nothing", do_nothing },
 };

@@ -349,6 +349,23 @@ START_TEST(engine_killed_what_ended_meanwhile_is_told_with_its_reason)
 }
 END_TEST
 
+START_TEST(engine_killed_between_an_exit_signal_and_its_effect)
+{
+	struct house h;
+
+	house_of(&h, __func__, "w a");
+	(void)house_do(&h, "w", "{\"do\":\"link\",\"target\":\"a\"}");
+	(void)house_do(&h, "w", "{\"do\":\"block\",\"on\":1}");
+	want(&h, kill(house_pid(&h, "a"), SIGUSR1) == 0);
+	house_ends(&h, "a", 1, "{signal,SIGUSR1}");
+	house_kill_engine(&h);
+	house_fails(&h, -OTP_EDOWN, "{signal,SIGUSR1}", "w",
+	    "{\"do\":\"block\",\"on\":0}");
+	house_ends(&h, "w", 1, "{signal,SIGUSR1}");
+	house_done(&h);
+}
+END_TEST
+
 START_TEST(engine_killed_names_survive)
 {
 	cJSON *reply;
@@ -448,6 +465,8 @@ suite(void)
 	tcase_add_test(e, engine_killed_monitors_and_links_survive);
 	tcase_add_test(e,
 	    engine_killed_what_ended_meanwhile_is_told_with_its_reason);
+	tcase_add_test(e,
+	    engine_killed_between_an_exit_signal_and_its_effect);
 	tcase_add_test(e, engine_killed_names_survive);
 	tcase_add_test(e, engine_killed_during_init_the_start_still_returns);
 	tcase_add_test(e,
