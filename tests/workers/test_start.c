@@ -217,6 +217,33 @@ START_TEST(exit_reasons_and_a_transient_child)
 }
 END_TEST
 
+/* Callers may ask late: by generation or by pid, of any that has been. */
+START_TEST(exit_reasons_of_earlier_incarnations)
+{
+	static const int with[] = { SIGKILL, SIGUSR1, SIGUSR2 };
+	static const char *const reasons[] = { "killed", "{signal,SIGUSR1}",
+	    "{signal,SIGUSR2}" };
+	struct house h;
+	int pids[3];
+
+	house_of(&h, __func__, "a");
+	for (int i = 0; i < 3; i++) {
+		pids[i] = house_pid(&h, "a");
+		want(&h, kill(pids[i], with[i]) == 0);
+		house_ends(&h, "a", i + 1, reasons[i]);
+		house_await(&h, "a", "running");
+	}
+	for (int i = 0; i < 3; i++) {
+		house_ends(&h, "a", i + 1, reasons[i]);
+		house_order(&h, "reason", reasons[i], "{\"op\":\"why_down\","
+		    "\"path\":\"a\",\"pid\":%d}", pids[i]);
+	}
+	house_order(&h, "reason", "noproc", "{\"op\":\"why_down\","
+	    "\"path\":\"a\",\"pid\":1}");
+	house_done(&h);
+}
+END_TEST
+
 /* --- terminate is called when --- */
 
 START_TEST(parents_exit_signal_trapping_calls_terminate)
@@ -454,6 +481,7 @@ suite(void)
 	tcase_add_test(t, init_takes_longer_than_start_timeout);
 	tcase_add_test(t, name_taken_is_already_started_and_init_not_run);
 	tcase_add_test(t, exit_reasons_and_a_transient_child);
+	tcase_add_test(t, exit_reasons_of_earlier_incarnations);
 	tcase_add_test(t, parents_exit_signal_trapping_calls_terminate);
 	tcase_add_test(t,
 	    parents_exit_signal_trapping_since_init_calls_terminate);
