@@ -66,7 +66,7 @@ if [ -n "$c_files" ]; then
 	if have cppcheck; then
 		cppcheck -q --std=c11 --language=c -Isrc -D_GNU_SOURCE \
 		    --enable=warning,performance,portability --inline-suppr \
-		    '-DcJSON_ArrayForEach(e,a)=for(e=(a)->child;e;e=e->next)' \
+		    --library=contrib/cppcheck.cfg \
 		    --suppressions-list=contrib/cppcheck.supp \
 		    --error-exitcode=1 $c_files || found=1
 	fi

@@ -29,6 +29,7 @@ pool_fill(const struct subject *s)
 	uint64_t deadline = s->began_ns + (uint64_t)WAIT_S * 1000000000U;
 	struct client *c = connect_to(s, deadline);
 	char ask[128], *answer;
+	uint16_t tag;
 	size_t len;
 	uint32_t i;
 
@@ -38,7 +39,7 @@ pool_fill(const struct subject *s)
 		    "\"args\":[\"%u\"]}}", i, i);
 		if (client_call(c, ask, strlen(ask), deadline, &answer,
 		    &len) < 0)
-			die("otpd refused: %s", client_error(c, NULL));
+			die("otpd refused: %s", client_error(c, &tag));
 		if (strstr(answer, "started") == NULL)
 			die("not started: %s", answer);
 		free(answer);
