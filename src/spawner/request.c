@@ -86,7 +86,6 @@ on_hello(struct spawner *sp)
 static void
 on_ping(struct spawner *sp, const struct spawn_header *h)
 {
-	reap_all(sp);
 	sp->untold.pong = true;
 	sp->untold.pong_inc = h->inc;
 }
@@ -261,6 +260,9 @@ requests_handle(struct spawner *sp, bool readable)
 	}
 	if (!work_off(sp, true))
 		give_up_engine(sp, "sent a message that makes no sense");
+	/* Not while its message is worked off: the engine may be among them. */
+	if (sp->untold.pong)
+		reap_all(sp);
 }
 
 void
