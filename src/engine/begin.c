@@ -498,6 +498,8 @@ engine_listed(struct engine *e)
 	} else if (rc == 0) {
 		e->booted = true;
 		reconcile(e);
+		if (e->saved.quit > 0)	/* the last one died saying so */
+			engine_quit(e, (int)e->saved.quit - 1);
 	} else {
 		cold_start(e, rc);
 	}

@@ -133,7 +133,9 @@ struct engine_record {		/* in the snapshot; grows at its end */
 	uint32_t	 next_log_key;
 	int32_t		 straw_code;
 	uint32_t	 stopping, compat;
-	uint32_t	 engines, pad;	/* started before the one that wrote */
+	uint32_t	 engines;	/* started before the one that wrote */
+	uint32_t	 quit;		/* 1 + the code that otpd is to exit
+					 * with; 0: it is not */
 };
 
 struct saved_record {		/* read from the snapshot, not yet used */
@@ -246,6 +248,7 @@ struct engine {
 	uint64_t	 started_ms;
 	uint64_t	 told_seq;	/* events up to here were printed */
 	bool		 quitting;
+	int32_t		 quit_code;
 };
 
 /* --- turn.c --- */

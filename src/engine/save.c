@@ -95,7 +95,8 @@ put_engine(struct engine *e)
 	    .next_seq = events_next_seq(e->events),
 	    .next_log_key = e->next_log_key,
 	    .straw_code = e->straw_code, .stopping = e->stopping,
-	    .compat = e->compat, .engines = e->engines };
+	    .compat = e->compat, .engines = e->engines,
+	    .quit = e->quitting ? 1 + (uint32_t)e->quit_code : 0 };
 
 	if (memcmp(&r, &e->saved, sizeof(r)) == 0)
 		return;

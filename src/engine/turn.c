@@ -58,6 +58,8 @@ engine_quit(struct engine *e, int code)
 	if (e->quitting)
 		return;
 	e->quitting = true;
+	e->quit_code = code;
+	e->changed = true;
 	link_put(&e->spawner, SPAWN_QUIT, 0, &quit, sizeof(quit));
 }
 
