@@ -36,7 +36,7 @@ kill_engine
 is "no service has died, changed its place or been counted" \
     "$(picture)" "$before"
 is "another engine answers" "$(ctl --json info |
-    pick crashed)$([ "$(ctl --json info | pick engine_pid)" = "$old" ] &&
+    pick engines)$([ "$(ctl --json info | pick engine_pid)" = "$old" ] &&
     echo same)" 1
 ok "an event tells it" has "$(events event)" engine_crashed
 is "what an operator stopped stays stopped" \

@@ -85,7 +85,7 @@ engine=$(outside "$(ctl --json info | pick engine_pid)")
 kill -9 "$engine"
 await gone "$engine"
 ctl -q sync --timeout 20
-is "a dead engine is back" "$(ctl --json info | pick crashed) $(
+is "a dead engine is back" "$(ctl --json info | pick engines) $(
     status a state generation)" "1 running 2"
 
 kill -TERM "$otpd_pid"
