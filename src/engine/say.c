@@ -52,9 +52,22 @@ engine_say_errors(const struct config *c)
 	}
 }
 
+/* By itself and without an error, but it is to run for ever: OTP reports it. */
+static bool
+ended_too_soon(struct engine *e, const struct event *ev)
+{
+	struct core_child view;
+	uint32_t slot;
+
+	return strcmp(ev->reason, "normal") == 0 && ev->path != NULL &&
+	    engine_find(e, ev->path, &slot) == 0 &&
+	    core_view(e->core, slot, 0, &view) &&
+	    view.restart == CORE_PERMANENT;
+}
+
 /* What OTP's supervisor would put into an error report. */
 static bool
-worth_saying(const struct event *ev)
+worth_saying(struct engine *e, const struct event *ev)
 {
 	switch (ev->type) {
 	case EVENT_START_FAILED: case EVENT_GAVE_UP: case EVENT_FAULT:
@@ -64,32 +77,53 @@ worth_saying(const struct event *ev)
 		return true;
 	case EVENT_EXITED:
 		return ev->reason != NULL &&
-		    reason_class(ev->reason) == REASON_ABNORMAL;
+		    (reason_class(ev->reason) == REASON_ABNORMAL ||
+		    ended_too_soon(e, ev));
 	default:
 		return false;
 	}
+}
+
+/* Events are named for programs; a person reads "gave up". */
+static void
+put_event_name(struct out *line, enum event_type type)
+{
+	for (const char *c = event_word(type); *c != '\0'; c++)
+		out_format(line, "%c", *c == '_' ? ' ' : *c);
+}
+
+static void
+put_event(struct out *line, const struct event *ev)
+{
+	char words[REASON_MAX + 64];
+
+	if (ev->type == EVENT_RELOADED && ev->reason != NULL) {
+		out_format(line, "reload %s; what runs goes on unchanged",
+		    ev->reason);
+		return;
+	}
+	put_event_name(line, ev->type);
+	if (ev->child != NULL)
+		out_format(line, " because of %s", ev->child);
+	if (ev->type == EVENT_BACKOFF)
+		out_format(line, ": next try in %u ms", ev->delay_ms);
+	if (ev->reason != NULL) {
+		reason_words(ev->reason, words, sizeof(words));
+		out_format(line, ": %s", words);
+	}
+	if (ev->pid != 0)
+		out_format(line, " (pid %d)", ev->pid);
 }
 
 static void
 say_event(const struct event *ev)
 {
 	struct out line = { 0 };
-	char words[REASON_MAX + 64];
 
 	out_text(&line, "otpd: ");
 	if (ev->path != NULL)
 		out_format(&line, "%s: ", ev->path);
-	out_text(&line, event_word(ev->type));
-	if (ev->child != NULL)
-		out_format(&line, " because of %s", ev->child);
-	if (ev->type == EVENT_BACKOFF)
-		out_format(&line, ": next try in %u ms", ev->delay_ms);
-	if (ev->reason != NULL) {
-		reason_words(ev->reason, words, sizeof(words));
-		out_format(&line, ": %s", words);
-	}
-	if (ev->pid != 0)
-		out_format(&line, " (pid %d)", ev->pid);
+	put_event(&line, ev);
 	say_line(&line);
 	out_done(&line);
 }
@@ -104,6 +138,6 @@ engine_say_events(struct engine *e)
 	if (e->told_seq < events_oldest_seq(e->events))
 		e->told_seq = events_oldest_seq(e->events);
 	for (; events_get(e->events, e->told_seq, &ev); e->told_seq++)
-		if (e->verbose || worth_saying(&ev))
+		if (e->verbose || worth_saying(e, &ev))
 			say_event(&ev);
 }

@@ -70,6 +70,19 @@ ok "the numbers of events have no holes" same \
     "$(pick -l seq < "$T/events" | tr '\n' ' ')" \
     "$(seq -s ' ' "$(wc -l < "$T/events")") "
 ok "otpd says that it gave up" file_has "$T/stderr" "gave up"
+ok "and because of whom" file_has "$T/stderr" "otpd: /: gave up because of middle"
+
+# --- a program that goes into the background by itself ends at once ---
+config <<END
+{ "max_restarts": 1, "children": [
+  { "id": "forks", "start": ["/bin/sh", "-c",
+      "until [ -e $T/go ]; do sleep 0.1; done; sleep 1000 & exit 0"] } ] }
+END
+begin
+: > "$T/go"
+ended
+ok "each end of it is told, although it is none with an error" same \
+    "$(grep -c '^otpd: forks: exited: exited normally (pid' "$T/stderr")" 2
 
 # --- a supervisor that nobody restarts stays down, and can be started ---
 config <<END

@@ -86,6 +86,8 @@ await_event "reloaded - refused"
 is "SIGHUP with a broken file changes nothing" "$(ctl --json status |
     pick '*.path' '*.pid' '*.generation')" "$before"
 ok "and says why" file_has "$T/stderr" "$CONF:1:"
+ok "and what came of it" file_has "$T/stderr" \
+    "otpd: reload refused: the file has errors; what runs goes on unchanged"
 sed 's/"id": "e"/"id": "f"/' "$T/good" > "$CONF"
 kill -HUP "$otpd_pid"
 ctl -q wait f running --timeout 20 2>/dev/null || await_event "ready f"

@@ -37,10 +37,10 @@ while IFS='|' read -r what keys words; do
 	ok "$what at the first start ends otpd" not same $code 0
 	ok "$what is told in words" file_has "$T/stderr" "$words"
 	is "$what: nothing after it is started, all before it are stopped" \
-	    "$(sed -n 's/^otpd: \([a-z/]*\): \([a-z_]*\).*/\2 \1/p' \
-	    "$T/stderr" | grep -E '^(ready|start_failed|exited)' |
+	    "$(sed -n 's/^otpd: \([a-z/]*\): \([a-z]*\)\( failed\)*.*/\2\3 \1/p' \
+	    "$T/stderr" | grep -E '^(ready|start failed|exited)' |
 	    tr '\n' ';')" \
-	    "ready good;start_failed bad;exited good;start_failed /;"
+	    "ready good;start failed bad;exited good;start failed /;"
 done < "$T/faults"
 is "nothing is left behind" "$(ours)" ""
 
