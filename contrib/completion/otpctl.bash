@@ -24,7 +24,8 @@ _otpctl()
 	    restart signal reload check shutdown events logs why failed info
 	    resume
 	    start-child terminate-child restart-child delete-child
-	    which-children count-children call cast send sys help"
+	    which-children count-children partition call cast send sys
+	    help"
 
 	cur=${COMP_WORDS[COMP_CWORD]}
 	prev=${COMP_WORDS[COMP_CWORD - 1]}

@@ -16,7 +16,7 @@ end
 
 set -l with_paths status is-running is-failed wait start stop restart \
     signal logs why start-child terminate-child restart-child delete-child \
-    which-children count-children call cast send
+    which-children count-children partition call cast send
 set -l without sync reload check shutdown events failed info resume sys help
 
 complete -c otpctl -f

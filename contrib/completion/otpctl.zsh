@@ -45,6 +45,7 @@ _otpctl_commands() {
 		"delete-child:forget a stopped child's specification"
 		"which-children:a supervisor's children, newest first"
 		'count-children:how many of which kind'
+		"partition:the path of a key's partition"
 		'call:ask a gen_server, show its reply'
 		'cast:tell a gen_server, without an answer'
 		'send:send a gen_server a plain message'

@@ -127,8 +127,8 @@ fill_template(struct reader *r, struct source *s, const char *source)
 	cJSON *item, *copy, *start;
 
 	if (!cJSON_IsObject(d.object)) {
-		tell_at(r, d.object, "a child of simple_one_for_one is given as "
-		    "{\"id\": ..., \"args\": [...]}");
+		tell_at(r, d.object, "a child made from a template is given "
+		    "as {\"id\": ..., \"args\": [...]}");
 		return false;
 	}
 	read_members(r, &d);
@@ -162,6 +162,7 @@ inherit(struct reader *r, const struct service *sup, struct source *out,
 	if (!source_text(r, text, strlen(text), "supervisor", false, out))
 		return false;
 	cJSON_DeleteItemFromObjectCaseSensitive(out->doc.root, SOURCE_PARENT);
+	cJSON_DeleteItemFromObjectCaseSensitive(out->doc.root, SOURCE_NAME);
 	r->source = out;
 	read_scope(r, out->doc.root, out_scope, out_sup);
 	r->source = keep;
@@ -180,15 +181,35 @@ set_path(struct reader *r, const char *path)
 		r->depth += *path == '/';
 }
 
+/* An id, or one with a number behind it. */
+static bool
+name_valid(const char *name)
+{
+	size_t len = strcspn(name, "~");
+	char id[ID_MAX + 1];
+
+	if (len > ID_MAX || strlen(name) > NAME_SIZE_MAX || (name[len] == '~' &&
+	    name[len + 1 + strspn(name + len + 1, "0123456789")] != '\0'))
+		return false;
+	memcpy(id, name, len);
+	id[len] = '\0';
+	return id_valid(id);
+}
+
 /* The source of a child that was started before. */
 static void
 read_again(struct reader *r, cJSON *object)
 {
 	cJSON *parent = json_member(object, SOURCE_PARENT);
+	cJSON *name = json_member(object, SOURCE_NAME);
 
 	if (cJSON_IsString(parent)) {
 		set_path(r, parent->valuestring);
 		cJSON_Delete(cJSON_DetachItemViaPointer(object, parent));
+	}
+	if (cJSON_IsString(name) && name_valid(name->valuestring)) {
+		r->as = arena_printf(&r->arena, "%s", name->valuestring);
+		cJSON_Delete(cJSON_DetachItemViaPointer(object, name));
 	}
 	r->config->root = read_child(r, object, NULL, NULL, 0, 0, true);
 }
@@ -197,14 +218,15 @@ static void
 read_dynamic(struct reader *r, struct source *s, enum core_strategy strategy,
     const struct service *template)
 {
-	const bool simple = strategy == CORE_SIMPLE_ONE_FOR_ONE;
+	const bool made = strategy == CORE_SIMPLE_ONE_FOR_ONE ||
+	    (template != NULL && template->order != NULL);
 	struct source from = { 0 };
 	struct scope scope;
 	struct draft sup;
 
 	if (template == NULL) {
 		read_again(r, s->doc.root);
-	} else if (simple) {
+	} else if (made) {
 		if (fill_template(r, s, template->source))
 			r->config->root = read_child(r, s->doc.root, NULL,
 			    NULL, 0, KEY_WORKER, true);
@@ -225,6 +247,7 @@ config_parse_child(const char *text, size_t len, enum core_strategy strategy,
 	reader_init(&r, cx);
 	if (cx != NULL && cx->path != NULL)
 		set_path(&r, cx->path);
+	r.as = cx != NULL ? cx->name : NULL;
 	if (source_text(&r, text, len, "start_child", false, &s)) {
 		r.source = &s;
 		read_dynamic(&r, &s, strategy, template);

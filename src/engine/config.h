@@ -33,6 +33,7 @@ struct service {
 	uint32_t		 log_keep;
 	bool			 log_timestamp;
 	bool			 logs;		/* stdout or stderr is a log */
+	uint32_t		 partitions;	/* of such a supervisor; or 0 */
 	uint32_t		 order_len;
 	struct spawn_start	*order;		/* workers: encoded, inc and
 						 * log_key 0; argv before the
@@ -73,8 +74,10 @@ struct config {
 
 struct config_context {		/* what a service is built with */
 	const char	*runtime_dir;	/* for NOTIFY_SOCKET */
-	const char	*path;		/* config_parse_child(): the path of its
-					 * supervisor; NULL: the root */
+	/* for config_parse_child() */
+	const char	*path;		/* of its supervisor; NULL: the root */
+	const char	*name;		/* what it is called in the tree, where
+					 * its id is taken; or NULL */
 };
 
 /* Always returns a config: usable when nerrors is 0.  Errors include an
@@ -85,9 +88,10 @@ struct config	*config_parse(const char *text, size_t len, const char *name,
 		    const struct config_context *cx);
 /*
  * One child specification as start_child takes it, under a supervisor of this
- * strategy; root is that child.  For simple_one_for_one: {"id": ..., "args":
- * [...]}, built on the template's source; else template is the supervisor's
- * own service, for what its children inherit.  With template NULL, text is
+ * strategy; root is that child.  Where the supervisor has a template that is
+ * given, and the text is {"id": ..., "args": [...]}, built on the template's
+ * source; else template is the supervisor's own service, for what its children
+ * inherit.  With template NULL, text is
  * the source of a dynamic child, read again as it stands; cx->path is not
  * needed for it.
  */

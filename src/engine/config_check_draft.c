@@ -3,6 +3,8 @@
  * What the keys of one object must be to each other, as OTP has it, and the
  * defaults that depend on other keys.
  */
+#include <string.h>
+
 #include "engine/config_read.h"
 
 static bool
@@ -59,8 +61,77 @@ check_worker(struct reader *r, struct draft *d)
 		    "whose groups they are to be");
 }
 
+static bool
+is_supervisor(const cJSON *type)
+{
+	return cJSON_IsString(type) &&
+	    strcmp(type->valuestring, "supervisor") == 0;
+}
+
+/* Keys that only one form of supervisor has. */
 static void
-check_supervisor(struct reader *r, const struct draft *d)
+check_form(struct reader *r, const struct draft *d)
+{
+	static const struct {
+		enum config_key	 key;
+		enum sup_form	 form;
+		const char	*type;
+	} rows[] = {
+		{ KEY_extra_arguments, SUP_DYNAMIC, "dynamic_supervisor" },
+		{ KEY_max_children, SUP_DYNAMIC, "dynamic_supervisor" },
+		{ KEY_partitions, SUP_PARTITION, "partition_supervisor" },
+	};
+	size_t i;
+
+	if (d->form == SUP_PLAIN && !is_supervisor(d->given[KEY_type]))
+		return;		/* told already */
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (given(d, rows[i].key) && d->form != rows[i].form)
+			tell_key(r, d->given[rows[i].key], "only a %s has "
+			    "`%s`: set `type` so, or leave it out",
+			    rows[i].type,
+			    config_key_info(rows[i].key)->name);
+	if (d->form != SUP_PLAIN && given(d, KEY_auto_shutdown))
+		tell_key(r, d->given[KEY_auto_shutdown], "a %s has no "
+		    "`auto_shutdown`: leave it out",
+		    d->given[KEY_type]->valuestring);
+}
+
+static void
+check_dynamic(struct reader *r, struct draft *d)
+{
+	if (d->spec.strategy != CORE_ONE_FOR_ONE)
+		tell_at(r, d->given[KEY_strategy], "a dynamic_supervisor is "
+		    "always one_for_one: leave `strategy` out");
+	if (given(d, KEY_children))
+		tell_key(r, d->given[KEY_children], "a dynamic_supervisor has "
+		    "no `children`: they are started at run time");
+	if (given(d, KEY_include))
+		tell_key(r, d->given[KEY_include], "a dynamic_supervisor has "
+		    "no `include`: children are started at run time");
+	d->spec.strategy = CORE_DYNAMIC;
+}
+
+static void
+check_partition(struct reader *r, const struct draft *d)
+{
+	if (d->spec.strategy == CORE_SIMPLE_ONE_FOR_ONE)
+		tell_at(r, d->given[KEY_strategy], "a partition_supervisor "
+		    "is one_for_one, one_for_all or rest_for_one");
+	if (given(d, KEY_children))
+		tell_key(r, d->given[KEY_children], "a partition_supervisor "
+		    "has one `template` and no `children`: they are made "
+		    "from it");
+	if (given(d, KEY_include))
+		tell_key(r, d->given[KEY_include], "a partition_supervisor "
+		    "has one `template` and no `include`");
+	if (missing(d, KEY_template) && !given(d, KEY_children))
+		tell_at(r, d->given[KEY_type], "a partition_supervisor needs "
+		    "a `template`: a child without `id`");
+}
+
+static void
+check_plain(struct reader *r, const struct draft *d)
 {
 	const bool simple = d->spec.strategy == CORE_SIMPLE_ONE_FOR_ONE;
 
@@ -79,6 +150,17 @@ check_supervisor(struct reader *r, const struct draft *d)
 		tell_key(r, d->given[KEY_template], "only a simple_one_for_one "
 		    "supervisor has a `template`: set `strategy` so, or use "
 		    "`children`");
+}
+
+static void
+check_supervisor(struct reader *r, struct draft *d)
+{
+	switch (d->form) {
+	case SUP_PLAIN:		check_plain(r, d); break;
+	case SUP_DYNAMIC:	check_dynamic(r, d); break;
+	case SUP_PARTITION:	check_partition(r, d); break;
+	}
+	check_form(r, d);
 }
 
 void

@@ -12,7 +12,7 @@ enum key_where {
 	KEY_SUP		= 0x02,
 	KEY_WORKER	= 0x04,
 	KEY_TEMPLATE	= 0x08,
-	KEY_DYNAMIC	= 0x10,		/* start_child, simple_one_for_one */
+	KEY_DYNAMIC	= 0x10,		/* start_child, from a template */
 	KEY_LOG		= 0x20,		/* inside of "log" */
 	KEY_BACKOFF	= 0x40,
 	KEY_FILE	= 0x80,		/* {"file": ...} of stdout, stderr */
@@ -45,6 +45,8 @@ X(description, KEY_ALL, EFFECT_LIVE, description, "a string")		\
 X(down, KEY_SUP | KEY_WORKER, EFFECT_NEXT, down, "true or false")	\
 X(env, KEY_ALL, EFFECT_RESTART, env,					\
     "an object of strings; null takes a variable away")			\
+X(extra_arguments, KEY_SUP, EFFECT_NEXT, extra_arguments,		\
+    "an array of strings")						\
 X(file, KEY_FILE, EFFECT_RESTART, file, "an absolute path")		\
 X(group, KEY_WORKERS, EFFECT_RESTART, group,				\
     "the name or number of a group")					\
@@ -63,6 +65,8 @@ X(log, KEY_ALL, EFFECT_LIVE, log,					\
     "an object of max_size, keep and timestamp")			\
 X(max, KEY_BACKOFF, EFFECT_LIVE, backoff_max,				\
     "milliseconds from 1 to 4294967293")				\
+X(max_children, KEY_SUP, EFFECT_LIVE, max_children,			\
+    "an integer of 0 or more, or \"infinity\"")				\
 X(max_restarts, KEY_SUPS, EFFECT_LIVE, max_restarts,			\
     "an integer of 0 or more, or \"infinity\"")				\
 X(max_seconds, KEY_SUPS, EFFECT_LIVE, max_seconds,			\
@@ -73,6 +77,8 @@ X(min, KEY_BACKOFF, EFFECT_LIVE, backoff_min,				\
     "milliseconds from 1 to 4294967293")				\
 X(name, KEY_WORKER, EFFECT_RESTART, name,				\
     "1 to 64 letters, digits, `_`, `.` or `-`, the first no `.` or `-`") \
+X(partitions, KEY_SUP, EFFECT_LIVE, partitions,				\
+    "an integer from 1 to 4096")					\
 X(ready, KEY_WORKERS, EFFECT_RESTART, ready,				\
     "\"exec\", \"notify\" or \"gen_server\"")				\
 X(reset, KEY_BACKOFF, EFFECT_LIVE, backoff_reset,			\
@@ -96,9 +102,11 @@ X(strategy, KEY_SUPS, EFFECT_LIVE, strategy,				\
     "\"one_for_one\", \"one_for_all\", \"rest_for_one\" or "		\
     "\"simple_one_for_one\"")						\
 X(template, KEY_SUPS, EFFECT_NEXT, template,				\
-    "an object: a worker without `id`")					\
+    "an object: a child without `id`")					\
 X(timestamp, KEY_LOG, EFFECT_LIVE, timestamp, "true or false")		\
-X(type, KEY_ALL, EFFECT_RESTART, type, "\"worker\" or \"supervisor\"")	\
+X(type, KEY_ALL, EFFECT_RESTART, type,					\
+    "\"worker\", \"supervisor\", \"dynamic_supervisor\" or "		\
+    "\"partition_supervisor\"")						\
 X(umask, KEY_WORKERS, EFFECT_RESTART, umask,				\
     "a string of octal digits such as \"022\"")				\
 X(user, KEY_WORKERS, EFFECT_RESTART, user, "the name or number of a user") \

@@ -20,7 +20,8 @@
 #define FILES_MAX	100000U
 #define ERRORS_MAX	10000U
 #define ID_MAX		64
-#define PATH_SIZE	(2 * (TREE_DEPTH_MAX + 2) * (ID_MAX + 1))
+#define NAME_SIZE_MAX	(ID_MAX + CORE_ID_EXTRA)
+#define PATH_SIZE	(2 * (TREE_DEPTH_MAX + 2) * (NAME_SIZE_MAX + 1))
 #define MS_MAX		((int64_t)UINT32_MAX - 2)
 
 struct source {			/* a file while its values are in use */
@@ -42,6 +43,8 @@ struct scope {			/* what a supervisor's children inherit */
 	bool			 log_given;	/* here or further up */
 };
 
+enum sup_form { SUP_PLAIN, SUP_DYNAMIC, SUP_PARTITION };
+
 struct draft {			/* one object as it was written */
 	cJSON		*object;
 	const cJSON	*given[KEY_NKEYS];
@@ -60,6 +63,11 @@ struct draft {			/* one object as it was written */
 	uint32_t	 umask;
 	struct spawn_limit limits[SPAWN_LIMITS_MAX];
 	uint16_t	 nlimits;
+	enum sup_form	 form;
+	uint32_t	 partitions;	/* that it has */
+	uint32_t	 partition, partition_of;	/* that it is; 0 of 0 */
+	const cJSON	*extra;		/* goes before its arguments; or NULL */
+	const char	*as;		/* see config_context.name; or NULL */
 	char		*source;	/* freed by who made the draft */
 };
 
@@ -80,6 +88,7 @@ struct reader {
 	struct strmap	 names;		/* registered: name to struct origin */
 	struct strmap	 ids;		/* of users and groups, looked up */
 	const char	*bare, *bare_path, *bare_found;	/* the last search */
+	const char	*as;		/* of the next child that is read */
 	char		 path[PATH_SIZE];
 	size_t		 path_len;
 	unsigned	 depth, nchildren, nfiles, errors_size;
@@ -128,6 +137,19 @@ struct core_spec *read_child(struct reader *r, cJSON *object,
  * they need it. */
 void	read_scope(struct reader *r, cJSON *object, struct scope *out_scope,
 	    struct draft *out_sup);
+/* --- config_partition.c --- */
+/* How many; when that is not written, it is from now on. */
+void	count_partitions(struct draft *d);
+/* The partitions of sup, added behind *tail. */
+void	read_partitions(struct reader *r, cJSON *template,
+	    const struct draft *sup, const struct scope *scope,
+	    const struct core_spec **tail);
+/* False, and told once, when there are too many children by now. */
+bool	count_child(struct reader *r, const cJSON *item);
+/* What a partition is told: which one it is. */
+void	env_set_partition(struct reader *r, struct env *env,
+	    const struct draft *d);
+
 /* --- config_check_draft.c --- */
 /* What takes more than one key to judge.  sup may be NULL. */
 void	check_draft(struct reader *r, struct draft *d,
@@ -157,6 +179,8 @@ struct service *build_service(struct reader *r, const struct draft *d,
 /* --- config_source.c --- */
 /* In the source of a child started at run time: its supervisor's path. */
 #define SOURCE_PARENT	"supervisor"
+/* ...and what it is called there, unless that is its id. */
+#define SOURCE_NAME	"as"
 /* The child alone, with what it inherits written out.  Caller frees. */
 char	*build_source(struct reader *r, const struct draft *d,
 	    const struct scope *scope);

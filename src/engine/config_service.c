@@ -85,7 +85,7 @@ env_build(struct reader *r, struct arena *scratch, const struct draft *d,
 	size_t inherited = scope != NULL ? scope->env.n : 0, i;
 	const cJSON *item;
 
-	env_room(scratch, out, 16 + inherited + (d->given[KEY_env] != NULL ?
+	env_room(scratch, out, 18 + inherited + (d->given[KEY_env] != NULL ?
 	    (size_t)cJSON_GetArraySize(d->given[KEY_env]) : 0));
 	env_put(out, "PATH", PATH_DEFAULT);
 	if (who->user != NULL) {
@@ -98,6 +98,7 @@ env_build(struct reader *r, struct arena *scratch, const struct draft *d,
 		env_put(out, "NOTIFY_SOCKET", arena_printf(scratch,
 		    "%s/notify", r->runtime_dir));
 	env_put(out, "OTP_PATH", r->path);
+	env_set_partition(r, out, d);
 	if (d->kind == SERVICE_GEN_SERVER)
 		env_put_server(r, d, who, out);
 	for (i = 0; i < inherited; i++)
@@ -177,9 +178,12 @@ argv_build(struct reader *r, struct arena *scratch, const struct draft *d,
 	const char **argv, *found, *path = "";
 	size_t i, n = 0;
 
-	argv = arena_alloc(scratch,
-	    ((size_t)cJSON_GetArraySize(start) + 1) * sizeof(*argv));
-	cJSON_ArrayForEach(item, start)
+	argv = arena_alloc(scratch, ((size_t)cJSON_GetArraySize(start) +
+	    (size_t)cJSON_GetArraySize(d->extra) + 1) * sizeof(*argv));
+	argv[n++] = start->child->valuestring;
+	cJSON_ArrayForEach(item, d->extra)
+		argv[n++] = item->valuestring;
+	for (item = start->child->next; item != NULL; item = item->next)
 		argv[n++] = item->valuestring;
 	if (strchr(argv[0], '/') != NULL)
 		return argv;
@@ -230,6 +234,7 @@ service_new(const struct draft *d, const char *problem, size_t order_len)
 	s->kind = d->kind;
 	s->ready = d->ready;
 	s->start_timeout_ms = d->start_timeout_ms;
+	s->partitions = d->partitions;
 	s->stop_signal = d->stop_signal;
 	s->log_max_bytes = d->log.max_bytes;
 	s->log_keep = d->log.keep;

@@ -66,6 +66,27 @@ print_and_delete(cJSON *object)
 	return text;
 }
 
+static void
+add_copy(cJSON *array, const cJSON *item)
+{
+	(void)cJSON_AddItemToArray(array, must(cJSON_Duplicate(item, true)));
+}
+
+/* Extra arguments come behind the program, before its own. */
+static cJSON *
+with_extra(const cJSON *start, const cJSON *extra)
+{
+	cJSON *array = must(cJSON_CreateArray());
+	const cJSON *item;
+
+	add_copy(array, start->child);
+	cJSON_ArrayForEach(item, extra)
+		add_copy(array, item);
+	for (item = start->child->next; item != NULL; item = item->next)
+		add_copy(array, item);
+	return array;
+}
+
 char *
 build_source(struct reader *r, const struct draft *d,
     const struct scope *scope)
@@ -75,10 +96,15 @@ build_source(struct reader *r, const struct draft *d,
 	struct env env = { 0 };
 	size_t i;
 
+	if (d->extra != NULL && d->given[KEY_start] != NULL)
+		replace(object, "start", with_extra(d->given[KEY_start],
+		    d->extra));
 	if (d->where != KEY_TEMPLATE)
 		replace(object, SOURCE_PARENT, must(cJSON_CreateString(
 		    slash == NULL ? "" : arena_printf(&r->arena, "%.*s",
 		    (int)(slash - r->path), r->path))));
+	if (d->as != NULL)
+		replace(object, SOURCE_NAME, must(cJSON_CreateString(d->as)));
 	for (i = 0; scope != NULL && i < scope->env.n; i++)
 		env_set(r, &env, scope->env.vars[i].name,
 		    scope->env.vars[i].value);
@@ -96,16 +122,20 @@ build_scope_source(const struct draft *sup, const struct scope *scope)
 		[CORE_AUTO_ANY_SIGNIFICANT] = "any_significant",
 		[CORE_AUTO_ALL_SIGNIFICANT] = "all_significant",
 	};
+	const cJSON *extra = sup->given[KEY_extra_arguments];
 	cJSON *object;
 
 	if (sup->spec.strategy == CORE_SIMPLE_ONE_FOR_ONE ||
-	    (scope->env.n == 0 &&
+	    (scope->env.n == 0 && extra == NULL &&
 	    !scope->log_given && sup->spec.auto_shutdown == CORE_AUTO_NEVER))
 		return NULL;
 	object = must(cJSON_CreateObject());
 	if (sup->spec.auto_shutdown != CORE_AUTO_NEVER)
 		(void)must(cJSON_AddStringToObject(object, "auto_shutdown",
 		    words[sup->spec.auto_shutdown]));
+	if (extra != NULL)
+		replace(object, "extra_arguments",
+		    must(cJSON_Duplicate(extra, true)));
 	if (scope->env.n > 0)
 		replace(object, "env", env_object(&scope->env));
 	if (scope->log_given)

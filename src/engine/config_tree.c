@@ -36,6 +36,7 @@ draft_init(struct reader *r, struct draft *d, cJSON *object, unsigned where,
 	d->spec.type = where & KEY_SUPS ? CORE_SUPERVISOR : CORE_WORKER;
 	d->spec.shutdown_ms = where & KEY_SUPS ? CORE_INFINITY : 5000;
 	d->spec.max_restarts = 3;
+	d->spec.max_children = CORE_INFINITY;
 	d->spec.period_ms = 5000;
 	d->start_timeout_ms = CORE_INFINITY;
 	d->stop_signal = SIGTERM;
@@ -104,6 +105,7 @@ scope_fill(struct reader *r, struct scope *scope, const struct scope *parent,
 	for (i = 0; parent != NULL && i < parent->env.n; i++)
 		env_set(r, &scope->env, parent->env.vars[i].name,
 		    parent->env.vars[i].value);
+	env_set_partition(r, &scope->env, d);
 	env_apply(r, &scope->env, d->given[KEY_env]);
 }
 
@@ -124,12 +126,8 @@ add_child(struct reader *r, struct family *f, cJSON *item)
 	struct origin *first;
 	const cJSON *id;
 
-	if (++r->nchildren > CHILDREN_MAX) {
-		if (r->nchildren == CHILDREN_MAX + 1)
-			tell_at(r, item, "more than %u children in the tree",
-			    CHILDREN_MAX);
+	if (!count_child(r, item))
 		return;
-	}
 	spec = read_child(r, item, f->sup, f->scope, f->n++, 0, false);
 	if (spec == NULL)
 		return;
@@ -191,6 +189,8 @@ read_children(struct reader *r, struct draft *d, const struct scope *scope)
 	cJSON *include = json_member(d->object, "include");
 
 	f.tail = &f.first;
+	if (d->form == SUP_PARTITION)
+		count_partitions(d);
 	if (r->depth >= TREE_DEPTH_MAX) {
 		tell_at(r, d->object, "supervisors are nested deeper than %d "
 		    "levels", TREE_DEPTH_MAX);
@@ -200,9 +200,12 @@ read_children(struct reader *r, struct draft *d, const struct scope *scope)
 	if (cJSON_IsArray(array))
 		cJSON_ArrayForEach(item, array)
 			add_child(r, &f, item);
-	if (cJSON_IsObject(template))
+	if (cJSON_IsObject(template) && d->form == SUP_PARTITION)
+		read_partitions(r, template, d, scope, f.tail);
+	else if (cJSON_IsObject(template))
 		read_template(r, &f, template);
-	if (d->spec.strategy != CORE_SIMPLE_ONE_FOR_ONE &&
+	if (d->form == SUP_PLAIN &&
+	    d->spec.strategy != CORE_SIMPLE_ONE_FOR_ONE &&
 	    (cJSON_IsString(include) || cJSON_IsArray(include)))
 		read_includes(r, &f);
 	r->depth--;
@@ -236,24 +239,32 @@ finish(struct reader *r, struct draft *d, const struct scope *parent,
 static unsigned
 settle_type(struct reader *r, cJSON *object)
 {
-	static const char *const signs[] = { "children", "template",
-	    "strategy", "include", "max_restarts", "auto_shutdown" };
+	static const struct { const char *key, *type; } signs[] = {
+	    { "max_children", "dynamic_supervisor" },
+	    { "extra_arguments", "dynamic_supervisor" },
+	    { "partitions", "partition_supervisor" },
+	    { "children", "supervisor" }, { "template", "supervisor" },
+	    { "strategy", "supervisor" }, { "include", "supervisor" },
+	    { "max_restarts", "supervisor" },
+	    { "auto_shutdown", "supervisor" } };
 	const cJSON *type = json_member(object, "type");
 	size_t i;
 
-	if (cJSON_IsString(type) &&
-	    strcmp(type->valuestring, "supervisor") == 0)
-		return KEY_SUP;
+	for (i = 0; i < sizeof(signs) / sizeof(signs[0]); i++)
+		if (cJSON_IsString(type) &&
+		    strcmp(type->valuestring, signs[i].type) == 0)
+			return KEY_SUP;
 	if (cJSON_IsString(type) && strcmp(type->valuestring, "worker") == 0)
 		return KEY_WORKER;
 	if (json_member(object, "start") != NULL)
 		return KEY_WORKER;
 	for (i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
-		if (json_member(object, signs[i]) == NULL)
+		if (json_member(object, signs[i].key) == NULL)
 			continue;
 		if (type == NULL)
 			tell_at(r, object, "`%s` makes this a supervisor: add "
-			    "\"type\": \"supervisor\"", signs[i]);
+			    "\"type\": \"%s\"", signs[i].key,
+			    signs[i].type);
 		return KEY_SUP;
 	}
 	return KEY_WORKER;
@@ -275,20 +286,33 @@ claim_name(struct reader *r, const struct draft *d)
 		    first->file, first->at.line, first->at.column);
 }
 
+/* What it has from its supervisor's own keys. */
+static void
+draft_follow(struct draft *d, const struct draft *sup, unsigned index)
+{
+	d->extra = sup->given[KEY_extra_arguments];
+	if (sup->form != SUP_PARTITION)
+		return;
+	d->partition = index;
+	d->partition_of = sup->partitions;
+}
+
 struct core_spec *
 read_child(struct reader *r, cJSON *object, const struct draft *sup,
     const struct scope *scope, unsigned index, unsigned where,
     bool keep_source)
 {
 	const cJSON *id = json_member(object, "id");
+	const char *as = r->as;
 	struct draft d;
 	size_t before;
 	char got[64];
 
+	r->as = NULL;
 	if (where == KEY_TEMPLATE)
 		before = path_push(r, "*", 0);
 	else
-		before = path_push(r, cJSON_IsString(id) &&
+		before = path_push(r, as != NULL ? as : cJSON_IsString(id) &&
 		    id_valid(id->valuestring) ? id->valuestring : NULL, index);
 	if (!cJSON_IsObject(object)) {
 		json_describe(object, got, sizeof(got));
@@ -300,12 +324,16 @@ read_child(struct reader *r, cJSON *object, const struct draft *sup,
 	if (where == 0)
 		where = settle_type(r, object);
 	draft_init(r, &d, object, where, scope);
+	d.as = as;
+	if (sup != NULL)
+		draft_follow(&d, sup, index);
 	read_members(r, &d);
 	check_draft(r, &d, sup);
 	claim_name(r, &d);
 	finish(r, &d, scope, keep_source);
 	path_pop(r, before);
-	return spec_new(&d, d.spec.id != NULL ? d.spec.id : "");
+	return spec_new(&d, as != NULL ? as :
+	    d.spec.id != NULL ? d.spec.id : "");
 }
 
 struct core_spec *

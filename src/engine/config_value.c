@@ -106,15 +106,22 @@ enum verdict
 key_type(struct reader *r, struct draft *d, const struct config_key_info *key,
     cJSON *v)
 {
+	enum { WORKER, PLAIN, DYNAMIC, PARTITION };
 	static const struct word words[] = {
-		{ "worker", CORE_WORKER }, { "supervisor", CORE_SUPERVISOR },
-		{ NULL, 0 }
+		{ "worker", WORKER }, { "supervisor", PLAIN },
+		{ "dynamic_supervisor", DYNAMIC },
+		{ "partition_supervisor", PARTITION }, { NULL, 0 }
 	};
 	enum verdict verdict;
-	int value;
+	int value = PLAIN;
 
 	verdict = read_word(r, key, v, words, &value);
-	if (verdict != VALUE_GOOD || value == (int)d->spec.type)
+	if (d->where == KEY_SUP)
+		d->form = value == DYNAMIC ? SUP_DYNAMIC :
+		    value == PARTITION ? SUP_PARTITION : SUP_PLAIN;
+	if (verdict != VALUE_GOOD ||
+	    value == (d->spec.type == CORE_WORKER ? WORKER : PLAIN) ||
+	    (d->where == KEY_SUP && value != WORKER))
 		return verdict;
 	tell_at(r, v, "%s", d->where == KEY_ROOT ?
 	    "the root is always a supervisor: leave `type` out" :
@@ -160,6 +167,7 @@ key_##key(struct reader *r, struct draft *d,				\
 }
 
 U32_KEY(keep, log.keep, 0, 1000)
+U32_KEY(partitions, partitions, 1, 4096)
 U32_KEY(backoff_min, spec.backoff_min_ms, 1, MS_MAX)
 U32_KEY(backoff_max, spec.backoff_max_ms, 1, MS_MAX)
 U32_KEY(backoff_reset, spec.backoff_reset_ms, 1, MS_MAX)
@@ -172,6 +180,14 @@ key_max_restarts(struct reader *r, struct draft *d,
 {
 	return read_u32_or_word(r, key, v, 0, infinity,
 	    &d->spec.max_restarts);
+}
+
+enum verdict
+key_max_children(struct reader *r, struct draft *d,
+    const struct config_key_info *key, cJSON *v)
+{
+	return read_u32_or_word(r, key, v, 0, infinity,
+	    &d->spec.max_children);
 }
 
 enum verdict
@@ -390,6 +406,14 @@ key_start(struct reader *r, struct draft *d,
 enum verdict
 key_args(struct reader *r, struct draft *d, const struct config_key_info *key,
     cJSON *v)
+{
+	(void)d;
+	return read_strings(r, key, v);
+}
+
+enum verdict
+key_extra_arguments(struct reader *r, struct draft *d,
+    const struct config_key_info *key, cJSON *v)
 {
 	(void)d;
 	return read_strings(r, key, v);

@@ -143,6 +143,7 @@ static const struct {
 	{ "delete_child", op_delete_child },
 	{ "which_children", op_which_children },
 	{ "count_children", op_count_children },
+	{ "partition", op_partition },
 	{ "register", op_register },
 	{ "unregister", op_unregister },
 	{ "whereis", op_whereis },

@@ -35,6 +35,8 @@ bool	control_place(struct engine *e, const struct caller *c,
 op_fn	op_start, op_stop, op_restart, op_start_child, op_terminate_child,
 	op_restart_child, op_delete_child, op_which_children,
 	op_count_children;
+/* ops_partition.c */
+op_fn	op_partition;
 /* ops_ask.c: questions */
 op_fn	op_status, op_why, op_failed, op_info, op_signal, op_wait, op_sync,
 	op_events;

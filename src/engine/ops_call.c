@@ -4,6 +4,8 @@
  */
 #include "engine/control.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,7 +17,8 @@ static const char *const errors[CORE_NRESULTS] = {
 	[CORE_E_START_FAILED] = "start_failed",
 	[CORE_E_NOPROC] = "noproc",
 	[CORE_E_SIMPLE_ONE_FOR_ONE] = "simple_one_for_one",
-	[CORE_E_SHUTDOWN] = "shutdown", [CORE_E_INVALID] = "invalid" };
+	[CORE_E_SHUTDOWN] = "shutdown", [CORE_E_INVALID] = "invalid",
+	[CORE_E_MAX_CHILDREN] = "max_children" };
 
 static const char *const messages[CORE_NRESULTS] = {
 	[CORE_E_NOT_FOUND] = "the supervisor has no such child",
@@ -28,7 +31,8 @@ static const char *const messages[CORE_NRESULTS] = {
 	[CORE_E_SIMPLE_ONE_FOR_ONE] =
 	    "a simple_one_for_one supervisor does not do that",
 	[CORE_E_SHUTDOWN] = "its supervisor is shutting down",
-	[CORE_E_INVALID] = "that cannot be done to the root supervisor" };
+	[CORE_E_INVALID] = "that kind of supervisor does not do that",
+	[CORE_E_MAX_CHILDREN] = "the supervisor has max_children already" };
 
 uint64_t
 engine_add_request(struct engine *e, server_peer peer, uint64_t ref,
@@ -106,6 +110,9 @@ put_result(struct engine *e, const struct request *r,
 		    a->result == CORE_STARTED ? "started" : "ignored");
 	}
 	out_key_string(o, "path", path);
+	if (r->op == CORE_OP_START_CHILD && a->result == CORE_STARTED &&
+	    engine_child(e, a->slot)->pid != 0)
+		out_key_int(o, "pid", engine_child(e, a->slot)->pid);
 }
 
 void
@@ -194,6 +201,61 @@ op_restart(struct engine *e, const struct caller *c)
 	operators_verb(e, c, CORE_OP_RESTART);
 }
 
+static bool
+is_alive(int32_t pid)
+{
+	return kill(pid, 0) == 0 || errno == EPERM;
+}
+
+/* The child of sup that has, or before its restart had, this process. */
+static bool
+find_by_pid(struct engine *e, uint32_t sup, int32_t pid,
+    struct core_child *out)
+{
+	uint32_t slot = engine_slot_by_pid(e, pid);
+
+	if (slot != CORE_NONE)
+		return core_view(e->core, slot, 0, out) && out->parent == sup;
+	for (slot = core_first(e->core, sup); slot != CORE_NONE;
+	    slot = core_next(e->core, slot))
+		if (core_view(e->core, slot, 0, out) &&
+		    out->state == CORE_RESTARTING &&
+		    engine_child(e, slot)->last_pid == pid)
+			return true;
+	return false;
+}
+
+/*
+ * "pid:N" in place of an id, where children are started at run time.  Of the
+ * dead a dynamic supervisor knows nothing; a simple one is content.  False for
+ * one that is alive and a stranger.
+ */
+static bool
+resolve_pid(struct engine *e, const struct core_child *sup,
+    struct core_call *call, struct core_child *child)
+{
+	int32_t pid;
+	char *end;
+	long n;
+
+	if (call->op != CORE_OP_TERMINATE_CHILD ||
+	    strncmp(call->child, "pid:", 4) != 0 ||
+	    (sup->strategy != CORE_DYNAMIC &&
+	    sup->strategy != CORE_SIMPLE_ONE_FOR_ONE))
+		return true;
+	n = strtol(call->child + 4, &end, 10);
+	if (n <= 0 || n > INT32_MAX || *end != '\0')
+		return true;
+	pid = (int32_t)n;
+	if (find_by_pid(e, sup->slot, pid, child)) {
+		call->child = child->id;
+		call->inc = child->inc;
+		return true;
+	}
+	call->inc = UINT64_MAX;		/* nobody's */
+	return !is_alive(pid);
+}
+
 /* OTP's calls: on a supervisor, with the id of a child where there is one. */
 static void
 otp_call(struct engine *e, const struct caller *c, enum core_op op)
@@ -202,7 +264,7 @@ otp_call(struct engine *e, const struct caller *c, enum core_op op)
 	bool on_child = op != CORE_OP_WHICH_CHILDREN &&
 	    op != CORE_OP_COUNT_CHILDREN;
 	struct core_call call = { .op = op };
-	struct core_child view;
+	struct core_child view, child;
 
 	if (sup == NULL || !control_place(e, c, sup, "noproc", &call.sup))
 		return;
@@ -211,6 +273,11 @@ otp_call(struct engine *e, const struct caller *c, enum core_op op)
 	if (!core_view(e->core, call.sup, 0, &view) ||
 	    view.type != CORE_SUPERVISOR) {
 		control_refuse(e, c, "invalid", "%s is not a supervisor", sup);
+		return;
+	}
+	if (on_child && !resolve_pid(e, &view, &call, &child)) {
+		control_refuse(e, c, "not_found", "%s has no child with the "
+		    "process %s", sup, call.child + 4);
 		return;
 	}
 	engine_set_path(e, call.sup);
@@ -247,17 +314,50 @@ op_count_children(struct engine *e, const struct caller *c)
 	otp_call(e, c, CORE_OP_COUNT_CHILDREN);
 }
 
+#define NAME_SIZE	128
+
+/* What one of this id will be called there, or NULL: by its id. */
+static const char *
+name_for(struct engine *e, uint32_t sup, const cJSON *spec,
+    char out[NAME_SIZE])
+{
+	const char *id = cJSON_GetStringValue(
+	    cJSON_GetObjectItemCaseSensitive(spec, "id"));
+
+	if (id == NULL || strlen(id) + CORE_ID_EXTRA >= NAME_SIZE)
+		return NULL;
+	core_name(e->core, sup, id, out, NAME_SIZE);
+	return strcmp(out, id) != 0 ? out : NULL;
+}
+
+static struct config *
+read_spec(struct engine *e, const struct core_child *sup, const cJSON *spec)
+{
+	const struct service *from = core_template(e->core, sup->slot);
+	struct config_context cx = e->cx;
+	struct config *config;
+	char name[NAME_SIZE], *text = cJSON_PrintUnformatted(spec);
+
+	if (text == NULL)
+		abort();
+	engine_set_path(e, sup->slot);
+	cx.path = engine_child(e, sup->slot)->path;
+	cx.name = name_for(e, sup->slot, spec, name);
+	config = config_parse_child(text, strlen(text), sup->strategy,
+	    from != NULL ? from : sup->user, &cx);
+	free(text);
+	return config;
+}
+
 void
 op_start_child(struct engine *e, const struct caller *c)
 {
 	const char *sup = control_needed(e, c, "sup");
 	cJSON *spec = cJSON_GetObjectItemCaseSensitive(c->request, "spec");
 	struct core_call call = { .op = CORE_OP_START_CHILD };
-	struct config_context cx = e->cx;
 	struct core_child view;
 	struct config *config;
 	struct core_spec *root;
-	char *text;
 
 	if (sup == NULL || !control_place(e, c, sup, "noproc", &call.sup) ||
 	    !core_view(e->core, call.sup, 0, &view))
@@ -267,15 +367,7 @@ op_start_child(struct engine *e, const struct caller *c)
 		    "a child specification");
 		return;
 	}
-	text = cJSON_PrintUnformatted(spec);
-	if (text == NULL)
-		abort();
-	engine_set_path(e, call.sup);
-	cx.path = engine_child(e, call.sup)->path;
-	config = config_parse_child(text, strlen(text), view.strategy,
-	    view.strategy == CORE_SIMPLE_ONE_FOR_ONE ?
-	    core_template(e->core, call.sup) : view.user, &cx);
-	free(text);
+	config = read_spec(e, &view, spec);
 	if (config->nerrors > 0) {
 		control_refuse(e, c, "bad_spec", "%s", config->errors[0].message);
 		config_free(config);

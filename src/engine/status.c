@@ -12,7 +12,8 @@ static const char *const restarts[] = { [CORE_PERMANENT] = "permanent",
 static const char *const strategies[] = {
     [CORE_ONE_FOR_ONE] = "one_for_one", [CORE_ONE_FOR_ALL] = "one_for_all",
     [CORE_REST_FOR_ONE] = "rest_for_one",
-    [CORE_SIMPLE_ONE_FOR_ONE] = "simple_one_for_one" };
+    [CORE_SIMPLE_ONE_FOR_ONE] = "simple_one_for_one",
+    [CORE_DYNAMIC] = "dynamic" };
 static const char *const readies[] = { [READY_EXEC] = "exec",
     [READY_NOTIFY] = "notify", [READY_GEN_SERVER] = "gen_server" };
 
@@ -92,6 +93,8 @@ put_last_exit(struct out *o, const struct child *c)
 static void
 put_supervisor(struct out *o, const struct core_child *v)
 {
+	const struct service *s = v->user;
+
 	out_key_string(o, "strategy", strategies[v->strategy]);
 	put_number(o, "max_restarts", v->max_restarts, CORE_INFINITY,
 	    "\"infinity\"");
@@ -100,6 +103,11 @@ put_supervisor(struct out *o, const struct core_child *v)
 	out_key_int(o, "recent_restarts", v->recent);
 	out_key_int(o, "children", v->nspecs);
 	out_key_int(o, "active", v->nactive);
+	if (v->strategy == CORE_DYNAMIC)
+		put_number(o, "max_children", v->max_children, CORE_INFINITY,
+		    "\"infinity\"");
+	if (s != NULL && s->partitions > 0)
+		out_key_int(o, "partitions", s->partitions);
 }
 
 static void

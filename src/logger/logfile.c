@@ -26,7 +26,7 @@ static bool
 part_valid(const char *part, size_t len)
 {
 	static const char good[] = "abcdefghijklmnopqrstuvwxyz"
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-~";
 
 	return len > 0 && len <= LOG_PART_MAX && part[0] != '.' &&
 	    part[0] != '-' && strspn(part, good) >= len;

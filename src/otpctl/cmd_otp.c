@@ -158,6 +158,45 @@ cmd_which_children(struct ctl *c)
 	return CTL_OK;
 }
 
+/* Those that read as integers are; JSON's strings are text. */
+static void
+add_key(cJSON *req, const char *key)
+{
+	const char *digits = key + (*key == '-');
+	cJSON *text = *key == '"' ? cJSON_Parse(key) : NULL;
+
+	if (cJSON_IsString(text))
+		(void)cJSON_AddStringToObject(req, "key", text->valuestring);
+	else if (*digits != '\0' &&
+	    digits[strspn(digits, "0123456789")] == '\0')
+		(void)cJSON_AddStringToObject(req, "integer", key);
+	else
+		(void)cJSON_AddStringToObject(req, "key", key);
+	cJSON_Delete(text);
+}
+
+int
+cmd_partition(struct ctl *c)
+{
+	cJSON *reply, *req = request_for("partition", c->argv[0]);
+	const char *path;
+	int rc;
+
+	add_key(req, c->argv[1]);
+	rc = ctl_order(c, req, c->argv[0], &reply);
+	if (rc != CTL_OK)
+		return rc;
+	path = ctl_string(reply, "path");
+	if (c->json) {
+		c->out->outcome(c, NULL, NULL, reply);
+	} else {
+		buf_text(&c->text, path != NULL ? path : "?");
+		buf_puts(&c->text, "\n");
+	}
+	cJSON_Delete(reply);
+	return CTL_OK;
+}
+
 int
 cmd_count_children(struct ctl *c)
 {

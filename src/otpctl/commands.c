@@ -88,7 +88,10 @@ const struct command commands[] = {
 	    "input.",
 	    cmd_start_child, 2, 2, CTL_OPT_TIMEOUT, FOR_EVER, false },
 	{ "terminate-child", "SUP ID", "stop a child, keep its specification",
-	    NULL, cmd_terminate_child, 2, 2, CTL_OPT_TIMEOUT, FOR_EVER, true },
+	    "An ID of pid:N means the child with that process, of those that "
+	    "were\nstarted at run time in a dynamic_supervisor or "
+	    "simple_one_for_one.",
+	    cmd_terminate_child, 2, 2, CTL_OPT_TIMEOUT, FOR_EVER, true },
 	{ "restart-child", "SUP ID", "start a child that is stopped", NULL,
 	    cmd_restart_child, 2, 2, CTL_OPT_TIMEOUT, FOR_EVER, false },
 	{ "delete-child", "SUP ID", "forget a stopped child's specification",
@@ -98,6 +101,10 @@ const struct command commands[] = {
 	    true },
 	{ "count-children", "SUP", "how many of which kind", NULL,
 	    cmd_count_children, 1, 1, CTL_OPT_TIMEOUT, QUESTION_S, true },
+	{ "partition", "SUP KEY", "the path of a key's partition",
+	    "KEY is an integer, or anything else as text; '\"7\"' is the text "
+	    "7.",
+	    cmd_partition, 2, 2, CTL_OPT_TIMEOUT, QUESTION_S, true },
 	{ "call", "NAME [PAYLOAD]", "ask a gen_server, show its reply",
 	    "NAME is a registered name (counter), a path (web/counter) or a "
 	    "socket (./x.sock).\nA PAYLOAD of - is read from standard input.  "

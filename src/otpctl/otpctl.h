@@ -140,6 +140,7 @@ int	cmd_restart_child(struct ctl *c);
 int	cmd_delete_child(struct ctl *c);
 int	cmd_which_children(struct ctl *c);
 int	cmd_count_children(struct ctl *c);
+int	cmd_partition(struct ctl *c);
 int	cmd_call(struct ctl *c);
 int	cmd_cast(struct ctl *c);
 int	cmd_send(struct ctl *c);

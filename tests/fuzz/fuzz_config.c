@@ -73,6 +73,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char tree[] = "{\"strategy\":\"simple_one_for_one\","
 	    "\"env\":{\"A\":\"1\"},\"template\":{\"start\":[\"/bin/true\"]}}";
+	static const char dynamic[] = "{\"children\":[{\"id\":\"d\","
+	    "\"type\":\"dynamic_supervisor\",\"extra_arguments\":[\"a\"]}]}";
 	const char *text = (const char *)data;
 	struct config *c, *simple;
 
@@ -88,6 +90,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_child(text, size, CORE_ONE_FOR_ALL, simple->root->user);
 	check_child(text, size, CORE_SIMPLE_ONE_FOR_ONE,
 	    simple->root->children->user);
+	config_free(simple);
+	simple = config_parse(dynamic, strlen(dynamic), "dynamic", &cx);
+	MUST(simple->nerrors == 0);
+	check_child(text, size, CORE_DYNAMIC, simple->root->children->user);
 	config_free(simple);
 	return 0;
 }

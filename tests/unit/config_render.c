@@ -73,6 +73,8 @@ render_service(FILE *f, const struct service *s)
 	    (unsigned long long)s->log_max_bytes, s->log_keep,
 	    s->log_timestamp, s->logs);
 	render_number(f, "timeout", s->start_timeout_ms);
+	if (s->partitions > 0)
+		fprintf(f, " partitions=%u", s->partitions);
 	if (s->description != NULL)
 		fprintf(f, " description[%s]", s->description);
 	if (s->name != NULL)
@@ -101,6 +103,9 @@ render(FILE *f, const struct core_spec *spec, int depth)
 			    (int)spec->strategy, (int)spec->auto_shutdown,
 			    spec->period_ms);
 			render_number(f, "max", spec->max_restarts);
+			if (spec->strategy == CORE_DYNAMIC)
+				render_number(f, "children",
+				    spec->max_children);
 		}
 		render_service(f, spec->user);
 		fprintf(f, "\n");

@@ -492,6 +492,7 @@ config_suite(void)
 	TCase *t;
 
 	suite_add_tcase(s, values_tcase());
+	suite_add_tcase(s, forms_tcase());
 	t = tcase_create("errors");
 	tcase_add_test(t, tells_every_error_of_a_bad_file);
 	tcase_add_test(t, every_key_is_refused_somewhere);

@@ -20,5 +20,6 @@ void	assert_right(const struct config *c, const char *why);
 void	assert_has(const char *why, const char *text, const char *want);
 
 TCase	*values_tcase(void);
+TCase	*forms_tcase(void);
 
 #endif /* OTPD_TESTS_TEST_CONFIG_H */

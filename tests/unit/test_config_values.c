@@ -250,7 +250,12 @@ static const char inherit_text[] =
 	"        { \"id\": \"z\", \"start\": [\"true\"] } ] },"
 	"    { \"id\": \"d\", \"type\": \"supervisor\","
 	"      \"strategy\": \"simple_one_for_one\", \"env\": { \"D\": \"d\" },"
-	"      \"template\": { \"start\": [\"true\"] } } ] }";
+	"      \"template\": { \"start\": [\"true\"] } },"
+	"    { \"id\": \"e\", \"type\": \"dynamic_supervisor\","
+	"      \"extra_arguments\": [\"-e\", \"f g\"] },"
+	"    { \"id\": \"t\", \"type\": \"dynamic_supervisor\","
+	"      \"extra_arguments\": [\"b\"],"
+	"      \"template\": { \"start\": [\"/x\", \"c\"] } } ] }";
 
 static const struct { const char *id, *want; } inherit_rows[] = {
 	{ "x", " log=1/1/0 " },
@@ -389,14 +394,35 @@ static const struct {
 	    "one is 1\n", false },
 	{ "a template takes no other keys", "d",
 	    "{\"id\": \"n\", \"start\": [\"/x\"]}", "start_child:1:13: d: "
-	    "`start` belongs in a worker, not in a child of "
-	    "simple_one_for_one\n", false },
+	    "`start` belongs in a worker, not in a child made from a "
+	    "template\n", false },
 	{ "a template needs an id", "d", "{}",
 	    "start_child:1:1: d: `id` is missing", false },
 	{ "an id that is none", "d", "{\"id\": \"/\"}",
 	    "start_child:1:8: d: `id` must be", false },
-	{ "no object", "d", "[]", "start_child:1:1: d: a child of "
-	    "simple_one_for_one is given as", false },
+	{ "no object", "d", "[]", "start_child:1:1: d: a child made from "
+	    "a template is given as", false },
+	{ "extra arguments come first", "e",
+	    "{\"id\": \"n\", \"start\": [\"/x\", \"a\", \"b\"]}",
+	    " arg[/x] arg[-e] arg[f g] arg[a] arg[b] env[", true },
+	{ "and are kept", "e", "{\"id\": \"n\", \"start\": [\"/x\"]}",
+	    "source[{\"id\":\"n\",\"start\":[\"/x\",\"-e\",\"f g\"],",
+	    true },
+	{ "a supervisor has no arguments", "e", "{\"id\": \"n\", \"type\": "
+	    "\"dynamic_supervisor\", \"max_children\": 7}",
+	    "n: supervisor restart=0 significant=0 down=0 shutdown=max "
+	    "backoff=0-0/0 strategy=4 auto=0 period=5000 max=3 "
+	    "children=7 ", true },
+	{ "before a template's, and those of the child", "t",
+	    "{\"id\": \"n\", \"args\": [\"d\"]}",
+	    " arg[/x] arg[b] arg[c] arg[d] env[", true },
+	{ "a template takes no other keys here either", "t",
+	    "{\"id\": \"n\", \"restart\": \"temporary\"}", "start_child:1:"
+	    "13: t: `restart` belongs in a worker, not in a child made from a "
+	    "template\n", false },
+	{ "an error in a full one", "e", "{\"id\": \"n\", \"args\": []}",
+	    "start_child:1:13: e/n: `args` belongs in a child made from a "
+	    "template, not in a worker\n", false },
 };
 
 START_TEST(reads_a_child_for_start_child)
@@ -411,7 +437,7 @@ START_TEST(reads_a_child_for_start_child)
 	char *out, *two;
 
 	sup = find_spec(c->root, child_rows[_i].sup);
-	from = sup->strategy == CORE_SIMPLE_ONE_FOR_ONE ?
+	from = sup->children != NULL && strcmp(sup->id, "s") != 0 ?
 	    sup->children->user : sup->user;
 	child = config_parse_child(text, strlen(text), sup->strategy, from,
 	    &at);

@@ -433,6 +433,27 @@ START_TEST(a_terminal_is_not_written_to_by_servers)
 }
 END_TEST
 
+static const struct { const char *key, *request; } keys[] = {
+	{ "7", "{\"op\":\"partition\",\"sup\":\"p\",\"integer\":\"7\"}\n" },
+	{ "-7", "{\"op\":\"partition\",\"sup\":\"p\",\"integer\":\"-7\"}\n" },
+	{ "7a", "{\"op\":\"partition\",\"sup\":\"p\",\"key\":\"7a\"}\n" },
+	{ "-", "{\"op\":\"partition\",\"sup\":\"p\",\"key\":\"-\"}\n" },
+	{ "\"7\"", "{\"op\":\"partition\",\"sup\":\"p\",\"key\":\"7\"}\n" },
+	{ "", "{\"op\":\"partition\",\"sup\":\"p\",\"key\":\"\"}\n" },
+};
+
+START_TEST(integers_and_text_are_other_keys)
+{
+	static const struct server s = { .absent = true };
+
+	start(&s, "{\"partition\":{\"path\":\"p/1\"}}");
+	run_otpctl(&fake, (const char *const[]){ "partition", "--", "p",
+	    keys[_i].key, NULL }, NULL, 0, "", &run);
+	ck_assert_str_eq(run.out, "p/1\n");
+	ck_assert_str_eq(fake_requests(&fake), keys[_i].request);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -445,6 +466,8 @@ main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, a_server_is_spoken_with, 0, NITEMS(rows));
 	tcase_add_test(t, otpd_is_told_which_one_ended);
+	tcase_add_loop_test(t, integers_and_text_are_other_keys, 0,
+	    NITEMS(keys));
 	tcase_add_test(t, without_otpd_that_is_said);
 	tcase_add_test(t, a_terminal_is_not_written_to_by_servers);
 	suite_add_tcase(s, t);
