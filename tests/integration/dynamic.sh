@@ -96,7 +96,10 @@ is "but not with strangers" "$(refusal terminate-child simple "pid:$$")" \
 i=0
 while [ $i -lt $many ]; do
 	[ $i -ne $((many / 2)) ] || kill_engine
-	ctl -q start-child pool "$(full "c$i")" || fail "c$i is started"
+	ctl -q start-child pool "$(full "c$i")" || {
+		fail "c$i is started"
+		break
+	}
 	i=$((i + 1))
 done
 is "all are there" "$(counts pool)" "$many $many 0 $many"
@@ -123,7 +126,10 @@ while [ $i -lt $many ]; do
 		ctl -q terminate-child pool "c$i"
 	else
 		ctl -q terminate-child pool "pid:$(pid_of "pool/c$i")"
-	fi || fail "c$i is terminated"
+	fi || {
+		fail "c$i is terminated"
+		break
+	}
 	[ $i -ne $((many / 2)) ] || kill_engine
 	i=$((i + 1))
 	[ $((i % 250)) -ne 0 ] || is "$i less" "$(counts pool)" \

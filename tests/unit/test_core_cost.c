@@ -144,6 +144,57 @@ START_TEST(a_group_restart_touches_the_group_alone)
 }
 END_TEST
 
+static struct cost
+add_dynamic(struct core *c, const char *id, uint64_t *out_inc)
+{
+	char name[64];
+	struct core_spec spec = { .id = name, .shutdown_ms = 5000 };
+	struct core_call call = { .op = CORE_OP_START_CHILD, .id = 1,
+		.sup = core_root(c), .spec = &spec };
+	struct cost cost, more;
+	uint64_t none;
+
+	core_name(c, call.sup, id, name, sizeof(name));
+	core_call(c, &call, now);
+	cost = carry_out(c, out_inc);
+	core_started(c, *out_inc, now);
+	more = carry_out(c, &none);
+	cost.actions += more.actions;
+	cost.records += more.records;
+	return cost;
+}
+
+/* All of one id, which must not make it dearer. */
+START_TEST(a_dynamic_start_or_death_touches_that_child_alone)
+{
+	struct core_spec root = { .id = "root", .type = CORE_SUPERVISOR,
+		.strategy = CORE_DYNAMIC, .max_children = CORE_INFINITY,
+		.max_restarts = MANY, .period_ms = 5000 };
+	struct core *c = core_new(false);
+	uint64_t inc = 0, incs[MANY];
+	struct cost cost;
+	unsigned i;
+
+	core_boot(c, &root, now);
+	(void)carry_out(c, &inc);
+	for (i = 0; i < MANY; i++) {
+		cost = add_dynamic(c, "w", &incs[i]);
+		ck_assert_uint_le(cost.actions, 4);
+		ck_assert_uint_le(cost.records, 5);
+	}
+	for (i = 0; i < MANY; i++) {
+		core_exited(c, incs[i], CORE_EXIT_ABNORMAL, now);
+		cost = carry_out(c, &inc);
+		ck_assert_uint_le(cost.actions, 3);
+		ck_assert_uint_le(cost.records, 3);
+		core_started(c, inc, now);
+		cost = carry_out(c, &inc);
+		ck_assert_uint_le(cost.records, 2);
+	}
+	core_free(c);
+}
+END_TEST
+
 START_TEST(nothing_new_is_nothing_to_save)
 {
 	struct core *c = boot(CORE_ONE_FOR_ONE, 100);
@@ -281,6 +332,7 @@ main(void)
 	tcase_add_test(tc, a_crash_touches_that_child_alone);
 	tcase_add_test(tc, a_call_touches_that_child_alone);
 	tcase_add_test(tc, a_group_restart_touches_the_group_alone);
+	tcase_add_test(tc, a_dynamic_start_or_death_touches_that_child_alone);
 	tcase_add_test(tc, nothing_new_is_nothing_to_save);
 	tcase_add_test(tc, a_child_costs_at_most_300_bytes);
 	tcase_add_test(tc, a_small_tree_is_small);
