@@ -160,7 +160,7 @@ op_signal(struct engine *e, const struct caller *c)
 	engine_set_path(e, slot);
 	child = engine_child(e, slot);
 	if (child->pid == 0) {
-		control_refuse(e, c, "noproc", "%s has no process", child->path);
+		control_refuse(e, c, "noproc", "it has no process");
 		return;
 	}
 	link_put(&e->spawner, SPAWN_SIGNAL, child->inc, &order,

@@ -88,6 +88,18 @@ put_row(struct engine *e, const struct core_row *row, struct out *o)
 	out_text(o, "}");
 }
 
+/* Its start was under way when an operator's stop came. */
+static bool
+start_was_stopped(struct engine *e, const struct request *r,
+    const struct core_action *a)
+{
+	struct core_child view;
+
+	return a->result == CORE_IGNORED && a->slot != CORE_NONE &&
+	    (r->op == CORE_OP_START || r->op == CORE_OP_RESTART) &&
+	    core_view(e->core, a->slot, 0, &view) && view.held;
+}
+
 static void
 put_result(struct engine *e, const struct request *r,
     const struct core_action *a, struct out *o)
@@ -98,7 +110,10 @@ put_result(struct engine *e, const struct request *r,
 		engine_set_path(e, a->slot);
 		path = engine_child(e, a->slot)->path;
 	}
-	if (a->result > CORE_IGNORED) {
+	if (start_was_stopped(e, r, a)) {
+		out_key_string(o, "error", errors[CORE_E_START_FAILED]);
+		out_key_string(o, "message", "it was stopped before it was up");
+	} else if (a->result > CORE_IGNORED) {
 		out_key_string(o, "error", errors[a->result]);
 		out_key_string(o, "message", messages[a->result]);
 		if (a->result == CORE_E_START_FAILED && a->slot != CORE_NONE &&
@@ -272,7 +287,7 @@ otp_call(struct engine *e, const struct caller *c, enum core_op op)
 		return;
 	if (!core_view(e->core, call.sup, 0, &view) ||
 	    view.type != CORE_SUPERVISOR) {
-		control_refuse(e, c, "invalid", "%s is not a supervisor", sup);
+		control_refuse(e, c, "invalid", "it is not a supervisor");
 		return;
 	}
 	if (on_child && !resolve_pid(e, &view, &call, &child)) {
@@ -362,9 +377,13 @@ op_start_child(struct engine *e, const struct caller *c)
 	if (sup == NULL || !control_place(e, c, sup, "noproc", &call.sup) ||
 	    !core_view(e->core, call.sup, 0, &view))
 		return;
-	if (view.type != CORE_SUPERVISOR || !cJSON_IsObject(spec)) {
-		control_refuse(e, c, "invalid", "start_child takes a supervisor and "
-		    "a child specification");
+	if (view.type != CORE_SUPERVISOR) {
+		control_refuse(e, c, "invalid", "%s is not a supervisor", sup);
+		return;
+	}
+	if (!cJSON_IsObject(spec)) {
+		control_refuse(e, c, "invalid", "the specification of a child "
+		    "is missing: {\"id\": ...}");
 		return;
 	}
 	config = read_spec(e, &view, spec);

@@ -278,7 +278,8 @@ pick(struct ctl *c, unsigned given, bool help)
 	if (c->argc < c->cmd->min ||
 	    (c->cmd->max >= 0 && c->argc > c->cmd->max) ||
 	    (given & ~c->cmd->options) != 0) {
-		ctl_warn("usage: otpctl %s %s", c->cmd->name, c->cmd->args);
+		ctl_warn("usage: otpctl %s%s%s", c->cmd->name,
+		    c->cmd->args[0] != '\0' ? " " : "", c->cmd->args);
 		return CTL_USAGE;
 	}
 	if (c->timeout != NULL && !parse_timeout(c->timeout,

@@ -171,6 +171,8 @@ reason_words(const char *reason, char *out, size_t size)
 		{ "watchdog", "did not feed its watchdog" },
 		{ "noproc", "is not running" },
 		{ "noconnection", "lost its connection" },
+		{ "{timeout,start}",
+		    "could not be started: it was not ready in time" },
 	};
 	static const struct {
 		const char	*tag, *words;

@@ -12,6 +12,7 @@ config <<END
   { "id": "c", "start": ["$SVC", "on", "1", "$T/hup"] },
   { "id": "off", "start": ["$SVC"], "down": true },
   { "id": "temp", "start": ["$SVC"], "restart": "temporary" },
+  { "id": "mute", "start": ["$SVC"], "ready": "notify", "down": true },
   { "id": "bad", "start": ["$SVC", "if", "$T/broken", "exit", "1", "ready"],
     "ready": "notify" } ] }
 END
@@ -56,6 +57,7 @@ is "not any name" $? 2
 ctl -q stop c
 ctl -q signal HUP c 2>/dev/null
 is "not to what does not run" $? 1
+is "which is said" "$(ctl signal HUP c 2>&1)" "otpctl: c: it has no process"
 
 # --- what cannot be done is said ---
 : > "$T/broken"
@@ -66,6 +68,19 @@ ok "with the reason" has "$said" "status 1"
 is "and is not tried again" "$(status bad state generation)" "failed 2"
 rm "$T/broken"
 ok "until somebody asks" ctl -q start bad
+ctl start mute > "$T/said" 2>&1 &
+starter=$!
+await_event "started mute"
+ctl -q stop mute
+wait $starter
+is "a start that somebody else stops has failed" $? 1
+is "and says so" "$(cat "$T/said")" \
+    "otpctl: mute: it was stopped before it was up"
+is "what has no children says so" "$(ctl count-children c 2>&1;
+    ctl start-child c '{}' 2>&1)" "otpctl: c: it is not a supervisor
+otpctl: c is not a supervisor"
+is "a usage ends where it ends" "$(ctl info x 2>&1)" \
+    "otpctl: usage: otpctl info"
 ctl -q stop nobody 2>/dev/null
 is "no such child" $? 4
 ctl -q stop / 2>/dev/null

@@ -21,7 +21,7 @@ a file of no known format|"start": ["$T/junk"]|neither a program
 an unknown user|"start": ["$SVC"], "user": "no-such-user"|no-such-user
 a missing directory|"start": ["$SVC"], "cwd": "/no/such/dir"|cwd /no/such/dir: no such file
 an end before it is ready|"start": ["$SVC", "exit", "0"], "ready": "notify"|before it was ready
-a start that takes too long|"start": ["$SVC"], "ready": "notify", "start_timeout": 50|timeout
+a start that takes too long|"start": ["$SVC"], "ready": "notify", "start_timeout": 50|it was not ready in time
 END
 }
 

@@ -42,6 +42,8 @@ static const struct {
 	{ "{start,\"exec /bin/x: no such file\"}", REASON_ABNORMAL, 1,
 	    "could not be started: exec /bin/x: no such file" },
 	{ "{timeout,ready}", REASON_ABNORMAL, 1, "ran into a timeout: ready" },
+	{ "{timeout,start}", REASON_ABNORMAL, 1,
+	    "could not be started: it was not ready in time" },
 	{ "watchdog", REASON_ABNORMAL, 1, "did not feed its watchdog" },
 	{ "noproc", REASON_ABNORMAL, 1, "is not running" },
 	{ "noconnection", REASON_ABNORMAL, 1, "lost its connection" },
