@@ -228,6 +228,7 @@ restore_child(struct engine *e, const struct saved_record *saved)
 	c->timed_out = (r.flags & CHILD_F_TIMED_OUT) != 0;
 	c->traps = (r.flags & CHILD_F_TRAPS) != 0;
 	c->early = (r.flags & CHILD_F_EARLY) != 0;
+	c->ended = (r.flags & CHILD_F_ENDED) != 0;
 	c->ordered = true;
 	if (r.pid > 0)
 		engine_set_pid(e, slot, r.pid);
@@ -483,6 +484,7 @@ engine_listed(struct engine *e)
 		engine_told_asked(e, e->asked);
 		return;
 	}
+	engine_notify_begin();
 	keep_history(e);
 	note_crash(e);
 	if (e->rung >= SPAWN_RUNG_BEFORE && !rung_drop_event(e) &&

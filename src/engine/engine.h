@@ -74,6 +74,7 @@ struct child {			/* what the core does not know of a slot */
 	bool		 asked : 1;	/* it was sent its stop signal */
 	bool		 ignore : 1;	/* it said X_OTP_IGNORE */
 	bool		 timed_out : 1;	/* its start took too long */
+	bool		 ended : 1;	/* its end was told to everybody */
 	bool		 faulty : 1;	/* waits out a fault of the machine */
 	bool		 ordered : 1;	/* the spawner has its START */
 	bool		 listed : 1;	/* the spawner had it at the beginning */
@@ -298,6 +299,7 @@ void	engine_notify_drain(struct engine *e);
 void	engine_notify_retry(struct engine *e);
 /* What was read is committed: take it out of the socket. */
 void	engine_notify_consume(struct engine *e);
+void	engine_notify_begin(void);
 void	engine_notify_watch(struct engine *e);
 /* The notes as the snapshot has them. */
 void	engine_save_notes(struct engine *e);

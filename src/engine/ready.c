@@ -282,16 +282,24 @@ notify_events(void *arg, uint32_t events)
 		(void)take_one(e, 0);
 }
 
+/* What the engine before had read, but not committed, comes again. */
+void
+engine_notify_begin(void)
+{
+	int from_the_first = 0;
+
+	if (setsockopt(SPAWN_FD_NOTIFY, SOL_SOCKET, SO_PEEK_OFF,
+	    &from_the_first, sizeof(from_the_first)) < 0)
+		abort();
+}
+
 /* Not before the children are known. */
 void
 engine_notify_watch(struct engine *e)
 {
-	int from_the_first = 0;
 	uint64_t handle;
 
-	if (setsockopt(SPAWN_FD_NOTIFY, SOL_SOCKET, SO_PEEK_OFF,
-	    &from_the_first, sizeof(from_the_first)) < 0 ||
-	    loop_add(e->loop, SPAWN_FD_NOTIFY, EPOLLIN, notify_events, e,
+	if (loop_add(e->loop, SPAWN_FD_NOTIFY, EPOLLIN, notify_events, e,
 	    &handle) < 0)
 		abort();
 }

@@ -51,7 +51,8 @@ put_child(struct engine *e, uint32_t slot)
 	    (c->ignore ? CHILD_F_IGNORE : 0) |
 	    (c->timed_out ? CHILD_F_TIMED_OUT : 0) |
 	    (c->traps ? CHILD_F_TRAPS : 0) |
-	    (c->early ? CHILD_F_EARLY : 0);
+	    (c->early ? CHILD_F_EARLY : 0) |
+	    (c->ended ? CHILD_F_ENDED : 0);
 	out_bytes(&o, &r, sizeof(r));
 	put_string(&o, c->said);
 	put_string(&o, c->failure);

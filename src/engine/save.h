@@ -14,6 +14,7 @@
 #define CHILD_F_TIMED_OUT	0x8
 #define CHILD_F_TRAPS		0x10
 #define CHILD_F_EARLY		0x20
+#define CHILD_F_ENDED		0x100
 
 /* Then said, failure, last_reason, signalled, NUL-ended each. */
 struct child_record {

@@ -232,6 +232,11 @@ child_exited(struct engine *e, uint32_t slot, const struct spawn_child *told)
 	struct child *c;
 	char reason[REASON_MAX];
 
+	if (engine_child(e, slot)->ended) {	/* the engine before knew */
+		link_put(&e->spawner, SPAWN_ACK, engine_child(e, slot)->inc,
+		    "", 0);
+		return;
+	}
 	child_alive(e, slot, told);	/* when that state was skipped */
 	engine_notify_drain(e);		/* what it said comes before its end */
 	worker_drain(e, slot);
@@ -248,6 +253,7 @@ child_exited(struct engine *e, uint32_t slot, const struct spawn_child *told)
 	worker_close_link(e, slot);
 	engine_set_pid(e, slot, 0);
 	c->start_ns = 0;
+	c->ended = true;
 	engine_save_child(e, slot);
 	link_put(&e->spawner, SPAWN_ACK, c->inc, "", 0);
 	if (!c->ready) {
