@@ -182,6 +182,20 @@ free_records(struct engine *e)
 	e->nrecords = e->records_cap = 0;
 }
 
+void
+engine_begin_done(struct engine *e)
+{
+	free_records(e);
+	free(e->list);
+	e->list = NULL;
+	e->nlist = e->list_cap = 0;
+	for (uint32_t i = 0; i < e->nheld; i++)
+		(void)close(e->held[i].fd);
+	free(e->held);
+	e->held = NULL;
+	e->nheld = e->held_cap = 0;
+}
+
 /* It was no event that the last engine died of, but this snapshot. */
 static void
 load_before(struct engine *e)
@@ -508,12 +522,8 @@ engine_listed(struct engine *e)
 	engine_notify_retry(e);		/* what was said before we knew who */
 	for (uint32_t i = 0; i < e->nlist; i++)
 		engine_told_child(e, e->list[i].inc, &e->list[i].told);
-	if (e->rung < SPAWN_RUNG_BEFORE) {	/* else some may be adopted */
-		free_records(e);
-		free(e->list);
-		e->list = NULL;
-		e->nlist = e->list_cap = 0;
-	}
+	if (e->rung < SPAWN_RUNG_BEFORE)	/* else some may be adopted */
+		engine_begin_done(e);
 	if (e->config_fd >= 0)
 		(void)close(e->config_fd);
 	e->config_fd = -1;

@@ -357,6 +357,8 @@ void	engine_held(struct engine *e, uint64_t key, int fd);
 void	engine_list_child(struct engine *e, uint64_t inc,
 	    const struct spawn_child *told);
 void	engine_listed(struct engine *e);
+/* What only a beginning needs is let go. */
+void	engine_begin_done(struct engine *e);
 /* 1 when an engine before this one left its state, 0 when none did. */
 int	engine_load_snapshot(struct engine *e);
 

@@ -131,6 +131,9 @@ static void
 tear_down(struct engine *e)
 {
 	server_free(e->server);
+	engine_begin_done(e);
+	while (e->nwaiters > 0)
+		engine_drop_waiters(e, e->waiters[0].peer);
 	for (uint32_t slot = 0; slot < e->children_cap; slot++)
 		if (e->children[slot].path != NULL)
 			engine_drop_child(e, slot);
