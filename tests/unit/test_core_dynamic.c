@@ -58,6 +58,12 @@ static const struct row rows[] = {
 	  "release w ok; which s",
 	  BOOTED " |  |  | start w, = started, start w~1, = started, "
 	  "start w~2, = started | = [w~2 running w~1 running w running]" },
+	{ "also when none of them has begun",
+	  "root( s:dynamic( ) )",
+	  "arm a hold; start_child s a; +start_child s w; start_child s w; "
+	  "release a ok; which s",
+	  BOOTED " |  |  | start a, = started, start w, = started, "
+	  "start w~1, = started | = [w~1 running w running a running]" },
 	{ "a failed start leaves nothing and is not retried",
 	  "root( s:dynamic( ) )",
 	  "arm a error; start_child s a; wait 9999; which s; state s",
