@@ -239,6 +239,12 @@ program_start(struct spawner *sp, struct program *p, uint64_t now)
 	if (rc < 0) {
 		report.error = -rc;
 	} else {
+		/* The pipes lie there before the engine's words can be read:
+		 * what was forgotten meanwhile has its name until then. */
+		if (p == &sp->logger) {
+			held_tell_all(&sp->held);
+			tell_logger(sp);
+		}
 		rc = execute(sp, p, theirs, &report);
 		(void)close(theirs);
 	}
@@ -254,10 +260,8 @@ program_start(struct spawner *sp, struct program *p, uint64_t now)
 		return;
 	}
 	p->started++;
-	if (p == &sp->logger) {
-		held_tell_all(&sp->held);
+	if (p == &sp->logger)
 		sp->untold.logger = true;
-	}
 }
 
 void
