@@ -24,7 +24,7 @@
 #include "crash/crash_plan.h"
 #include "crash/crash_steps.h"
 
-#define RUN_TIMEOUT_S	15
+#define RUN_TIMEOUT_S	60
 
 struct run {
 	uint64_t	 at;	/* the point; 0: none */
