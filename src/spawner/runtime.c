@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>	/* rename() */
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -22,9 +23,9 @@
 
 /* Below the directory; the order of enum place. */
 static const char *const places[] = {
-	"/names/otpd", "/names/otp-logger", "/notify"
+	"/names/otpd", "/names/otp-logger", "/notify", "/new"
 };
-enum place { PLACE_ENGINE, PLACE_LOGGER, PLACE_NOTIFY, NPLACES };
+enum place { PLACE_ENGINE, PLACE_LOGGER, PLACE_NOTIFY, PLACE_NEW, NPLACES };
 _Static_assert(sizeof(places) / sizeof(places[0]) == NPLACES, "places");
 
 int
@@ -111,45 +112,38 @@ address(const struct spawner *sp, enum place place, struct sockaddr_un *out)
 	return 0;
 }
 
-/* A bound socket, or -errno, having said so. */
+/*
+ * A bound socket, or -errno, having said so.  It gets its name when it can be
+ * connected to: whoever sees the file and is refused takes otpd for dead.
+ */
 static int
 bound_socket(struct spawner *sp, enum place place, int type, mode_t mask)
 {
-	struct sockaddr_un sa;
+	struct sockaddr_un sa, new;
 	mode_t old;
 	int fd, rc;
 
 	rc = address(sp, place, &sa);
+	if (rc == 0)
+		rc = address(sp, PLACE_NEW, &new);
 	if (rc < 0)
 		return complain(sp, "make sockets in", sp->opt.runtime, -rc);
 	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return complain(sp, "make", sa.sun_path, errno);
-	if (unlink(sa.sun_path) < 0 && errno != ENOENT)
+	if (unlink(new.sun_path) < 0 && errno != ENOENT)
 		goto fail;
 	old = umask(mask);
-	rc = bind(fd, (struct sockaddr *)&sa, sizeof(sa));
+	rc = bind(fd, (struct sockaddr *)&new, sizeof(new));
 	(void)umask(old);
-	if (rc < 0)
+	if (rc < 0 || (type == SOCK_STREAM && listen(fd, SOMAXCONN) < 0) ||
+	    rename(new.sun_path, sa.sun_path) < 0)
 		goto fail;
 	return fd;
 fail:
 	rc = complain(sp, "make", sa.sun_path, errno);
 	(void)close(fd);
 	return rc;
-}
-
-static int
-listening_socket(struct spawner *sp, enum place place)
-{
-	int fd;
-
-	fd = bound_socket(sp, place, SOCK_STREAM, 0177);
-	if (fd >= 0 && listen(fd, SOMAXCONN) < 0) {
-		(void)close(fd);
-		return complain(sp, "listen on", places[place], errno);
-	}
-	return fd;
 }
 
 /* Services of every user may write to it: what they say is judged by the
@@ -171,15 +165,15 @@ notify_socket(struct spawner *sp)
 static int
 make_sockets(struct spawner *sp)
 {
-	sp->control[0] = listening_socket(sp, PLACE_ENGINE);
-	if (sp->control[0] < 0)
-		return sp->control[0];
-	sp->control[1] = listening_socket(sp, PLACE_LOGGER);
-	if (sp->control[1] < 0)
-		return sp->control[1];
 	sp->notify = notify_socket(sp);
 	if (sp->notify < 0)
 		return sp->notify;
+	sp->control[1] = bound_socket(sp, PLACE_LOGGER, SOCK_STREAM, 0177);
+	if (sp->control[1] < 0)
+		return sp->control[1];
+	sp->control[0] = bound_socket(sp, PLACE_ENGINE, SOCK_STREAM, 0177);
+	if (sp->control[0] < 0)
+		return sp->control[0];
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
 	    0, sp->link) < 0)
 		return complain(sp, "make", "the link to the logger", errno);

@@ -32,7 +32,7 @@ ok "by name" has "$said" "$CONF"
 
 # --- otpd with a broken file does not begin; one that runs does not mind ---
 printf '{ "children": [ { "id": "a" } ] }' > "$CONF"
-begin
+launch
 ended
 is "otpd does not start on a broken file" $code 1
 ok "and says where it is broken" file_has "$T/stderr" "$CONF:1:"

@@ -83,13 +83,18 @@ file_has() { grep -qF -- "$2" "$1" || { sed 's/^/  | /' "$1"; false; }; }
 
 config() { cat > "$CONF"; }
 
-begin() {
+# For one that may have ended before anybody has seen its socket.
+launch() {
 	rm -rf "$RUN"
 	mkdir -m 700 "$RUN" "$RUN/names"
 	: > "$T/stderr"
 	"$OTPD_BUILDDIR/otpd" "$@" -c "$CONF" -r "$RUN" -l "$LOG" \
 	    < /dev/null > "$T/stdout" 2>> "$T/stderr" &
 	otpd_pid=$!
+}
+
+begin() {
+	launch "$@"
 	await exists "$RUN/names/otpd" || fail "otpd has a socket"
 }
 

@@ -32,7 +32,7 @@ while IFS='|' read -r what keys words; do
 	{ "children": [ { "id": "good", "start": ["$SVC"] },
 	    { "id": "bad", $keys }, { "id": "never", "start": ["$SVC"] } ] }
 	END
-	begin -v
+	launch -v
 	ended
 	ok "$what at the first start ends otpd" not same $code 0
 	ok "$what is told in words" file_has "$T/stderr" "$words"
