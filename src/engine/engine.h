@@ -338,6 +338,8 @@ void	engine_status_tree(struct engine *e, uint32_t slot, struct out *o);
 /* --- path.c --- */
 /* 0 with *out; -ENOENT, -EEXIST when more than one fits. */
 int	engine_find(struct engine *e, const char *path, uint32_t *out);
+/* Is part all of it, or its last part or parts? */
+bool	path_ends(const char *whole, const char *part);
 /* The next slot, depth first, below top (CORE_NONE: the whole tree). */
 uint32_t engine_walk(struct engine *e, uint32_t slot, uint32_t top);
 

@@ -5,6 +5,7 @@
 #include "engine/control.h"
 
 #include <config.h>
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -87,6 +88,45 @@ put_history(struct engine *e, const char *path, const char *sup, int max,
 	}
 }
 
+/*
+ * The newest end of a child that is no longer in the tree, as those are that
+ * are temporary, or whose supervisor is.
+ */
+static bool
+end_of_gone(struct engine *e, const char *path, struct event *out)
+{
+	bool found = false;
+	struct event ev;
+
+	for (uint64_t seq = events_oldest_seq(e->events);
+	    events_get(e->events, seq, &ev); seq++)
+		if (ev.type == EVENT_EXITED && ev.path != NULL &&
+		    ev.reason != NULL && path_ends(ev.path, path)) {
+			*out = ev;
+			found = true;
+		}
+	return found;
+}
+
+/* false when there is nothing of this name to tell of. */
+static bool
+why_gone(struct engine *e, const struct caller *c, const char *path)
+{
+	char words[REASON_MAX + 64], when[32];
+	struct event ev;
+	uint32_t slot;
+
+	if (engine_find(e, path, &slot) != -ENOENT ||
+	    !end_of_gone(e, path, &ev))
+		return false;
+	reason_words(ev.reason, words, sizeof(words));
+	event_time(ev.time_ms, when);
+	control_refuse(e, c, "not_found", "%s is not in the tree any more: "
+	    "it %s at %s, and otpctl events tells the rest", ev.path, words,
+	    when);
+	return true;
+}
+
 void
 op_why(struct engine *e, const struct caller *c)
 {
@@ -95,7 +135,8 @@ op_why(struct engine *e, const struct caller *c)
 	struct out o = { 0 };
 	uint32_t slot;
 
-	if (path == NULL || !control_place(e, c, path, "not_found", &slot) ||
+	if (path == NULL || why_gone(e, c, path) ||
+	    !control_place(e, c, path, "not_found", &slot) ||
 	    !core_view(e->core, slot, 0, &view))
 		return;
 	engine_set_path(e, slot);

@@ -48,13 +48,13 @@ find_whole(struct engine *e, const char *path)
 	return slot;
 }
 
-static bool
-ends_with(const char *whole, const char *part)
+bool
+path_ends(const char *whole, const char *part)
 {
 	size_t n = strlen(whole), m = strlen(part);
 
-	return n > m && whole[n - m - 1] == '/' &&
-	    strcmp(whole + n - m, part) == 0;
+	return n == m ? strcmp(whole, part) == 0 : n > m &&
+	    whole[n - m - 1] == '/' && strcmp(whole + n - m, part) == 0;
 }
 
 int
@@ -77,7 +77,7 @@ engine_find(struct engine *e, const char *path, uint32_t *out)
 	}
 	for (slot = root; slot != CORE_NONE; slot = engine_walk(e, slot, root)) {
 		engine_set_path(e, slot);
-		if (!ends_with(engine_child(e, slot)->path, path))
+		if (!path_ends(engine_child(e, slot)->path, path))
 			continue;
 		if (found != CORE_NONE)
 			return -EEXIST;

@@ -12,6 +12,7 @@ config <<END
   { "id": "c", "start": ["$SVC", "on", "1", "$T/hup"] },
   { "id": "off", "start": ["$SVC"], "down": true },
   { "id": "temp", "start": ["$SVC"], "restart": "temporary" },
+  { "id": "once", "start": ["$SVC", "exit", "4"], "restart": "temporary" },
   { "id": "mute", "start": ["$SVC"], "ready": "notify", "down": true },
   { "id": "bad", "start": ["$SVC", "if", "$T/broken", "exit", "1", "ready"],
     "ready": "notify" } ] }
@@ -81,6 +82,11 @@ is "what has no children says so" "$(ctl count-children c 2>&1;
 otpctl: c is not a supervisor"
 is "a usage ends where it ends" "$(ctl info x 2>&1)" \
     "otpctl: usage: otpctl info"
+ctl -q wait once gone --timeout 20
+said=$(ctl why once 2>&1)
+is "what is gone from the tree is no child" $? 4
+ok "but how it ended is still known" has "$said" \
+    "otpctl: once is not in the tree any more: it exited with status 4 at 2"
 ctl -q stop nobody 2>/dev/null
 is "no such child" $? 4
 ctl -q stop / 2>/dev/null
