@@ -12,7 +12,7 @@ enum need {
 	NEED_NOTHING, NEED_CHILDREN, NEED_LOG, NEED_SUPERVISOR, NEED_GAVE_UP,
 	NEED_START_FAILED, NEED_RESTARTS, NEED_NOTIFY, NEED_GEN_SERVER,
 	NEED_MISSING, NEED_FORBIDDEN, NEED_INTERPRETER, NEED_FORMAT,
-	NEED_NOT_READY, NEED_PROBLEM,
+	NEED_NOT_READY, NEED_PROBLEM, NEED_FOREGROUND,
 };
 
 #define CASE(w)		(1U << (w))
@@ -50,6 +50,10 @@ static const struct advice {
 	{ NOT_RUNNING, NEED_NOT_READY, NULL,
 	    "if it does not report that it is ready at all, set \"ready\": "
 	    "\"exec\"; if it needs longer, raise \"start_timeout\"" },
+	{ NOT_RUNNING | CASE(WHY_PENDING) | CASE(WHY_RUNNING), NEED_FOREGROUND,
+	    NULL, "it ended without an error: if it goes into the background "
+	    "by itself, tell it to stay in the foreground; if its work is "
+	    "done then, set \"restart\": \"transient\"" },
 	{ CASE(WHY_NOT_READY), NEED_NOTIFY, NULL,
 	    "if the program does not speak sd_notify, set \"ready\": \"exec\" "
 	    "in its specification" },
@@ -124,6 +128,15 @@ ready_is(const struct why *w, const char *word)
 	return w->node.ready != NULL && strcmp(w->node.ready, word) == 0;
 }
 
+/* A worker that is to run for ever, and ends as if all were done. */
+static bool
+ended_too_soon(const struct node *n)
+{
+	return !n->supervisor && n->last_reason != NULL &&
+	    strcmp(n->last_reason, "normal") == 0 && n->restart != NULL &&
+	    strcmp(n->restart, "permanent") == 0;
+}
+
 static bool
 needed(const struct why *w, enum need need)
 {
@@ -147,6 +160,7 @@ needed(const struct why *w, enum need need)
 	case NEED_NOT_READY:	return w->start_words != NULL &&
 				    strstr(w->start_words, "ready") != NULL;
 	case NEED_PROBLEM:	return w->node.problem != NULL;
+	case NEED_FOREGROUND:	return ended_too_soon(&w->node);
 	}
 	return false;
 }

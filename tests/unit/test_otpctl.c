@@ -178,7 +178,7 @@ static const char *const whys[] = {
 	"start-format", "start-directory", "start-not-ready", "start-user",
 	"start-timeout", "start-retried", "gave-up", "supervisor-down",
 	"supervisor-back", "not-ready", "temporary", "stopping", "stopped",
-	"never", "root", "group", "pending", "given-up",
+	"never", "root", "group", "pending", "given-up", "forks",
 };
 
 START_TEST(why_tells)
