@@ -485,7 +485,7 @@ END_TEST
 
 START_TEST(a_call_that_takes_too_long_is_a_failure)
 {
-	struct program *p = breaker("60000", "30");
+	struct program *p = breaker("60000", "300");
 
 	revive_target();
 	EXPECT(p, NOW, COUNT("0"));
