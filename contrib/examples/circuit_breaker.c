@@ -48,13 +48,14 @@ number(int argc, char **argv, int at, int otherwise)
 static int
 breaker_init(struct otp *self, int argc, char **argv, void **state)
 {
-	struct breaker *b = calloc(1, sizeof(*b));
+	struct breaker *b;
 
+	if (argc < 2)
+		return otp_stop(self, "{bad_argument,no_target}");
+	b = calloc(1, sizeof(*b));
 	if (b == NULL)
 		return -ENOMEM;
 	*state = b;
-	if (argc < 2)
-		return otp_stop(self, "{bad_argument,no_target}");
 	b->target = argv[1];
 	b->threshold = number(argc, argv, 2, 5);
 	b->open_ms = (uint32_t)number(argc, argv, 3, 10000);
