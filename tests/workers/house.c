@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 void
@@ -370,14 +371,24 @@ status(struct house *h, const char *path, const cJSON **out)
 	return reply;
 }
 
+/*
+ * A process may show itself to the test before the spawner's word of it has
+ * reached the engine: ask until that is there.
+ */
 int
 house_pid(struct house *h, const char *path)
 {
+	time_t until = time(NULL) + WANT_MS / 1000;
 	const cJSON *s;
-	cJSON *reply = status(h, path, &s);
-	int pid = (int)house_number(s, "pid");
+	cJSON *reply;
+	int pid;
 
-	cJSON_Delete(reply);
+	do {
+		reply = status(h, path, &s);
+		pid = (int)house_number(s, "pid");
+		cJSON_Delete(reply);
+	} while (pid <= 0 && time(NULL) < until);
+	want(h, pid > 0);	/* 0 would be the test's own group */
 	return pid;
 }
 
