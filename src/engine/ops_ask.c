@@ -141,22 +141,15 @@ op_why(struct engine *e, const struct caller *c)
 		return;
 	engine_set_path(e, slot);
 	out_text(&o, "{\"status\":");
-	/* a comma would be wrong after the colon */
-	struct out one = { 0 };
-
-	engine_status(e, slot, &one);
-	out_text(&o, one.text);
-	one.len = 0;
+	engine_status(e, slot, &o);
 	out_text(&o, ",\"supervisor\":");
 	if (view.parent != CORE_NONE) {
 		engine_set_path(e, view.parent);
 		sup = engine_child(e, view.parent)->path;
-		engine_status(e, view.parent, &one);
-		out_text(&o, one.text);
+		engine_status(e, view.parent, &o);
 	} else {
 		out_text(&o, "null");
 	}
-	out_done(&one);
 	out_text(&o, ",\"events\":[");
 	put_history(e, engine_child(e, slot)->path, sup, HISTORY_MAX, &o);
 	out_text(&o, "]}");

@@ -141,7 +141,7 @@ out_comma(struct out *o)
 {
 	char last = o->len > 0 ? o->text[o->len - 1] : '[';
 
-	if (last != '{' && last != '[')
+	if (last != '{' && last != '[' && last != ':')
 		out_text(o, ",");
 }
 

@@ -26,7 +26,7 @@ void	out_key(struct out *o, const char *key);
 void	out_key_string(struct out *o, const char *key, const char *text);
 void	out_key_int(struct out *o, const char *key, int64_t n);
 void	out_key_bool(struct out *o, const char *key, int yes);
-/* A comma, unless the last byte is an opening bracket. */
+/* A comma, unless the last byte is an opening bracket or a key's colon. */
 void	out_comma(struct out *o);
 
 void	*xcalloc(size_t n, size_t size);

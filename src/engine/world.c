@@ -298,34 +298,30 @@ drop_child(struct engine *e, uint32_t slot)
 	engine_settle(e);
 }
 
-static void
-told_child(struct engine *e, const struct spawn_header *h)
+void
+engine_told_child(struct engine *e, uint64_t inc,
+    const struct spawn_child *told)
 {
-	struct spawn_child copy = { 0 };
-	const struct spawn_child *told = &copy;
-	uint32_t slot = engine_slot_of(e, h->inc);
+	uint32_t slot = engine_slot_of(e, inc);
 
-	/* From an older spawner it comes without its end. */
-	memcpy(&copy, h + 1, h->len - sizeof(*h) < sizeof(copy) ?
-	    h->len - sizeof(*h) : sizeof(copy));
 	if (e->rung == SPAWN_RUNG_HOLD) {
-		rung_hold_child(e, h->inc, told);
+		rung_hold_child(e, inc, told);
 		return;
 	}
 	if (!e->listed) {
-		engine_list_child(e, h->inc, told);
+		engine_list_child(e, inc, told);
 		return;
 	}
 	if (slot == CORE_NONE) {
-		stranger(e, h->inc, told);
+		stranger(e, inc, told);
 		return;
 	}
 	if (told->state != SPAWN_ALIVE &&
-	    rung_is_dropped(e, CRUMB_CHILD, h->inc, "", 0)) {
+	    rung_is_dropped(e, CRUMB_CHILD, inc, "", 0)) {
 		drop_child(e, slot);
 		return;
 	}
-	rung_about(e, CRUMB_CHILD, h->inc, "", 0);
+	rung_about(e, CRUMB_CHILD, inc, "", 0);
 	if (told->state != SPAWN_ALIVE)
 		crashpoint_poison(engine_child(e, slot)->path, e->rung);
 	switch (told->state) {
@@ -336,14 +332,15 @@ told_child(struct engine *e, const struct spawn_header *h)
 	}
 }
 
-void
-engine_told_child(struct engine *e, uint64_t inc,
-    const struct spawn_child *told)
+/* From an older spawner it comes without its end. */
+static void
+told_child(struct engine *e, const struct spawn_header *h)
 {
-	struct { struct spawn_header h; struct spawn_child c; } record = {
-		.h = { .len = sizeof(record), .inc = inc }, .c = *told };
+	struct spawn_child told = { 0 };
+	size_t len = h->len - sizeof(*h);
 
-	told_child(e, &record.h);
+	memcpy(&told, h + 1, len < sizeof(told) ? len : sizeof(told));
+	engine_told_child(e, h->inc, &told);
 }
 
 void
