@@ -12,6 +12,8 @@
 bool	channel_send(struct program *p, const void *buf, size_t len, int fd);
 /* Makes epoll watch for what can be used now. */
 void	channel_watch(struct spawner *sp, struct program *p, uint32_t events);
+/* The logger is to write what there is, and to end. */
+void	channel_finish(struct program *logger);
 void	channel_close(struct program *p);
 
 /* Everything that engine or logger do not know yet, as far as it goes. */

@@ -9,6 +9,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "spawner/runtime.h"
+
+#define BACK_SLOTS	256	/* slots given memory at a time */
+
 static uint32_t *
 bucket(struct held_table *t, uint64_t key)
 {
@@ -44,6 +48,21 @@ enqueue(struct held_table *t, struct held *e)
 	t->queue_tail = i;
 }
 
+static int
+back(struct held_table *t, uint32_t upto)
+{
+	int64_t size = (int64_t)sizeof(struct held);
+	int rc;
+
+	if (upto < t->backed)
+		return 0;
+	rc = runtime_back(t->memfd, t->offset + t->backed * size,
+	    BACK_SLOTS * size);
+	if (rc == 0)
+		t->backed += BACK_SLOTS;
+	return rc;
+}
+
 static struct held *
 take_slot(struct held_table *t)
 {
@@ -53,7 +72,7 @@ take_slot(struct held_table *t)
 	if (i != 0) {
 		t->free = t->slots[i].next;
 	} else {
-		if (t->high >= HELD_SLOTS - 1)
+		if (t->high >= HELD_SLOTS - 1 || back(t, t->high + 1) < 0)
 			return NULL;
 		i = ++t->high;
 	}
@@ -64,9 +83,11 @@ take_slot(struct held_table *t)
 static void
 free_slot(struct held_table *t, struct held *e)
 {
-	(void)close(e->fd);
+	int fd = e->fd;
+
+	e->kind = HELD_FREE;	/* ahead of its number being another's */
 	e->fd = -1;
-	e->kind = HELD_FREE;
+	(void)close(fd);
 	e->next = t->free;
 	t->free = (uint32_t)(e - t->slots);
 }
@@ -77,26 +98,65 @@ held_put(struct held_table *t, uint64_t key, enum held_kind kind,
 {
 	struct held *e = held_find(t, key);
 	uint32_t *head;
+	int old;
 
 	if (e != NULL) {
 		if (e->kind != kind)
 			return -EEXIST;
-		(void)close(e->fd);
+		old = e->fd;
 		e->fd = fd;
+		(void)close(old);
 		return 0;
 	}
 	e = take_slot(t);
 	if (e == NULL)
 		return -ENOSPC;
 	e->key = key;
-	e->kind = (uint8_t)kind;
 	e->fd = fd;
+	e->kind = (uint8_t)kind;
 	head = bucket(t, key);
 	e->next = *head;
 	*head = (uint32_t)(e - t->slots);
 	if (kind == HELD_PIPE)
 		enqueue(t, e);
 	return 0;
+}
+
+/* Only a pipe that was dropped may have its key twice. */
+static bool
+believable(struct held_table *t, const struct held *e, bool (*claim)(int fd))
+{
+	return e->kind < HELD_NKINDS &&
+	    (e->kind == HELD_DROPPED || held_find(t, e->key) == NULL) &&
+	    claim(e->fd);
+}
+
+uint32_t
+held_load(struct held_table *t, bool (*claim)(int fd))
+{
+	uint32_t bad = 0, high = t->backed, i;
+	uint32_t *head;
+
+	while (high > 1 && t->slots[high - 1].kind == HELD_FREE)
+		high--;
+	t->high = high > 0 ? high - 1 : 0;
+	for (i = 1; i < high; i++) {
+		struct held *e = &t->slots[i];
+		bool is_free = e->kind == HELD_FREE;
+
+		e->queued = e->told = false;
+		if (is_free || !believable(t, e, claim)) {
+			bad += !is_free;
+			e->kind = HELD_FREE;
+			e->next = t->free;
+			t->free = i;
+		} else if (e->kind != HELD_DROPPED) {
+			head = bucket(t, e->key);
+			e->next = *head;
+			*head = i;
+		}
+	}
+	return bad;
 }
 
 int

@@ -16,10 +16,11 @@ enum held_kind {
 	HELD_FREE,
 	HELD_KEPT,		/* the engine's */
 	HELD_PIPE,		/* a log pipe's read end */
-	HELD_DROPPED		/* was a pipe; the logger is yet to be told */
+	HELD_DROPPED,		/* was a pipe; the logger is yet to be told */
+	HELD_NKINDS
 };
 
-struct held {
+struct held {			/* key, fd and kind are what is taken over */
 	uint64_t	key;
 	int32_t		fd;		/* owned */
 	uint32_t	next;		/* of the bucket, or of the free ones */
@@ -30,13 +31,20 @@ struct held {
 };
 
 struct held_table {
-	struct held	slots[HELD_SLOTS];
-	uint32_t	by_key[HELD_SLOTS];
-	uint32_t	high;		/* slots ever used */
-	uint32_t	free;
-	uint32_t	queue_head, queue_tail;
+	struct held	*slots;		/* in the manifest */
+	int		 memfd;		/* of it */
+	int64_t		 offset;	/* of slots in it */
+	uint32_t	 backed;	/* slots that have memory */
+	uint32_t	 by_key[HELD_SLOTS];
+	uint32_t	 high;		/* slots ever used */
+	uint32_t	 free;
+	uint32_t	 queue_head, queue_tail;
 };
 
+/* What somebody has left in the slots that have memory, as far as it can be
+ * believed; returns how many could not.  claim says that a descriptor is open
+ * and nobody else's. */
+uint32_t held_load(struct held_table *t, bool (*claim)(int fd));
 struct held *held_find(struct held_table *t, uint64_t key);
 /* Takes fd, and replaces an older one of the same key and kind.  -EEXIST:
  * the key is of another kind; -ENOSPC.  On failure fd stays the caller's. */

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "spawner/channel.h"
+#include "spawner/crash.h"
 #include "spawner/options.h"
 #include "spawner/programs.h"
 #include "spawner/quit.h"
@@ -25,6 +26,7 @@
 #include "spawner/say.h"
 #include "spawner/spawn.h"
 #include "spawner/state.h"
+#include "spawner/takeover.h"
 
 #define OLD_KERNEL_FDS	4096	/* closed one by one without close_range */
 
@@ -123,8 +125,6 @@ static int
 init_signals(struct spawner *sp)
 {
 	static const int taken[] = { SIGCHLD, SIGTERM, SIGINT, SIGHUP };
-	static const int bugs[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT,
-		SIGTRAP, SIGSYS };
 	struct sigaction sa, none = { .sa_handler = SIG_DFL,
 	    .sa_flags = SA_NOCLDSTOP };
 	sigset_t set;
@@ -136,8 +136,8 @@ init_signals(struct spawner *sp)
 		    sa.sa_handler == SIG_IGN))
 			(void)sigaction(sig, &none, NULL);
 	(void)sigfillset(&set);
-	for (i = 0; i < sizeof(bugs) / sizeof(bugs[0]); i++)
-		(void)sigdelset(&set, bugs[i]);
+	for (i = 0; crash_signals[i] != 0; i++)
+		(void)sigdelset(&set, crash_signals[i]);
 	if (sigprocmask(SIG_SETMASK, &set, NULL) < 0)
 		return -errno;
 	(void)sigemptyset(&set);
@@ -210,6 +210,8 @@ init(struct spawner *sp)
 		rc = init_loop(sp);
 	if (rc == 0)
 		rc = table_init(&sp->table);
+	if (rc == 0)
+		rc = manifest_make(sp);
 	if (rc == 0 && chdir("/") < 0)
 		rc = -errno;
 	if (rc < 0) {
@@ -217,7 +219,43 @@ init(struct spawner *sp)
 		return rc;
 	}
 	init_oom_score(sp);
-	return runtime_open(sp);
+	rc = runtime_open(sp);
+	if (rc < 0)
+		return rc;
+	manifest_seal(sp);
+	rc = crash_init(sp);
+	if (rc < 0) {
+		SAY(sp->err, "cannot start: ", strerror(-rc));
+		return rc;
+	}
+	programs_init(sp);
+	return 0;
+}
+
+/* The same, for who goes on where somebody ended. */
+static int
+init_taken(struct spawner *sp, int manifest)
+{
+	int rc;
+
+	rc = takeover(sp, manifest);
+	if (rc < 0) {
+		takeover_give_up(-rc);
+		return init(sp);
+	}
+	rc = crash_init(sp);
+	if (rc == 0)
+		rc = spawn_init(sp);
+	if (rc == 0)
+		rc = init_signals(sp);
+	if (rc == 0)
+		rc = init_loop(sp);
+	if (rc < 0) {
+		SAY(sp->err, "cannot go on yet: ", strerror(-rc));
+		crash_again(sp);
+	}
+	takeover_go_on(sp);
+	return 0;
 }
 
 static uint64_t
@@ -234,9 +272,10 @@ timeout_ms(const struct spawner *sp)
 
 	if (requests_left(sp) && !sp->untold.pong)
 		return 0;
+	at = sooner(at, sp->logger->kill_ns);
 	if (sp->quit.phase == QUIT_NOT) {
-		at = sooner(at, sp->engine.restart_ns);
-		at = sooner(at, sp->logger.restart_ns);
+		at = sooner(at, sp->engine->restart_ns);
+		at = sooner(at, sp->logger->restart_ns);
 	} else {
 		at = sooner(at, sp->quit.deadline_ns);
 	}
@@ -257,8 +296,8 @@ turn(struct spawner *sp)
 	n = epoll_wait(sp->epoll, ev, 4, timeout_ms(sp));
 	for (i = 0; i < n; i++) {
 		signals |= ev[i].data.ptr == NULL;
-		engine |= ev[i].data.ptr == &sp->engine;
-		logger |= ev[i].data.ptr == &sp->logger;
+		engine |= ev[i].data.ptr == sp->engine;
+		logger |= ev[i].data.ptr == sp->logger;
 	}
 	if (signals) {
 		reap_signals(sp);
@@ -282,9 +321,10 @@ main(int argc, char **argv)
 	static struct spawner spawner;
 	struct spawner *sp = &spawner;
 	unsigned char code;
-	int rc;
+	int manifest, rc;
 
 	sp->ready = -1;
+	manifest = takeover_asked();
 	sp->env = environ;
 	rc = options_parse(argc, argv, &sp->opt);
 	if (rc >= 0)
@@ -293,9 +333,9 @@ main(int argc, char **argv)
 		return program_check(sp);
 	if (sp->opt.background && (rc = go_background(sp)) >= 0)
 		return rc;
-	if (init(sp) < 0)
+	rc = manifest >= 0 ? init_taken(sp, manifest) : init(sp);
+	if (rc < 0)
 		return 1;
-	programs_init(sp);
 	while (sp->quit.phase != QUIT_DONE)
 		turn(sp);
 	runtime_close(sp);

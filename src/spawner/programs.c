@@ -34,11 +34,8 @@ programs_init(struct spawner *sp)
 {
 	uint64_t now = now_ns();
 
-	sp->engine.name = "engine";
-	sp->logger.name = "logger";
-	sp->engine.channel = sp->logger.channel = -1;
-	sp->logger.restart_ns = now;
-	sp->engine.restart_ns = now;
+	sp->logger->restart_ns = now;
+	sp->engine->restart_ns = now;
 }
 
 static void
@@ -87,7 +84,7 @@ engine_command(const struct spawner *sp, struct command *out)
 	out->argv[n++] = o->config;
 	if (!o->check) {
 		out->argv[n++] = "-R";
-		out->argv[n++] = rungs[program_rung(&sp->engine)];
+		out->argv[n++] = rungs[program_rung(sp->engine)];
 		out->argv[n++] = "-r";
 		out->argv[n++] = o->runtime;
 		out->argv[n++] = "-l";
@@ -114,7 +111,7 @@ logger_command(const struct spawner *sp, struct command *out)
 static int
 stage(struct spawner *sp, const struct program *p, int channel, int *out_nfds)
 {
-	bool engine = p == &sp->engine;
+	bool engine = p == sp->engine;
 	int fds[SPAWN_FD_ENGINE_LAST + 1] = {
 		sp->null, sp->out, sp->err, channel,
 		sp->control[engine ? 0 : 1], sp->link[engine ? 0 : 1],
@@ -139,7 +136,7 @@ execute(struct spawner *sp, struct program *p, int channel, struct report *out)
 	};
 	int rc;
 
-	if (p == &sp->engine)
+	if (p == sp->engine)
 		engine_command(sp, &command);
 	else
 		logger_command(sp, &command);
@@ -241,7 +238,7 @@ program_start(struct spawner *sp, struct program *p, uint64_t now)
 	} else {
 		/* The pipes lie there before the engine's words can be read:
 		 * what was forgotten meanwhile has its name until then. */
-		if (p == &sp->logger) {
+		if (p == sp->logger) {
 			held_tell_all(&sp->held);
 			tell_logger(sp);
 		}
@@ -253,26 +250,31 @@ program_start(struct spawner *sp, struct program *p, uint64_t now)
 		p->pid = 0;
 		say_failed(sp, p, &report);
 		schedule(p, now);
-		if (sp->engine.started == 0)
+		if (sp->engine->started == 0)
 			quit_begin(sp, 1);
 		else if (p->delay_ns == 0)
 			p->restart_ns = now + DELAY_MIN;
 		return;
 	}
 	p->started++;
-	if (p == &sp->logger)
+	if (p == sp->logger)
 		sp->untold.logger = true;
 }
 
 void
 programs_tick(struct spawner *sp, uint64_t now)
 {
+	if (sp->logger->kill_ns != 0 && now >= sp->logger->kill_ns) {
+		sp->logger->kill_ns = 0;
+		if (sp->logger->pid != 0)
+			(void)kill(sp->logger->pid, SIGKILL);
+	}
 	if (sp->quit.phase != QUIT_NOT)
 		return;
-	if (sp->logger.restart_ns != 0 && now >= sp->logger.restart_ns)
-		program_start(sp, &sp->logger, now);
-	if (sp->engine.restart_ns != 0 && now >= sp->engine.restart_ns)
-		program_start(sp, &sp->engine, now);
+	if (sp->logger->restart_ns != 0 && now >= sp->logger->restart_ns)
+		program_start(sp, sp->logger, now);
+	if (sp->engine->restart_ns != 0 && now >= sp->engine->restart_ns)
+		program_start(sp, sp->engine, now);
 }
 
 static void
@@ -282,7 +284,7 @@ say_died(struct spawner *sp, const struct program *p, int status)
 	bool killed = WIFSIGNALED(status);
 	long n = killed ? WTERMSIG(status) : WEXITSTATUS(status);
 
-	if (p == &sp->engine && program_rung(p) == SPAWN_RUNG_HOLD)
+	if (p == sp->engine && program_rung(p) == SPAWN_RUNG_HOLD)
 		SAY(sp->err, "the engine keeps crashing: services run on, "
 		    "but nobody restarts them until: otpctl resume");
 	SAY(sp->err, "the ", p->name, killed ? " was killed by signal " :
@@ -298,14 +300,21 @@ program_died(struct spawner *sp, struct program *p, int status)
 	bool hello = sp->untold.hello;
 
 	p->pid = 0;
-	if (p == &sp->engine) {
+	if (p == sp->engine) {
 		requests_drain(sp);
 		sp->untold = (struct untold){ .hello = false };
 	}
 	channel_close(p);
+	p->kill_ns = 0;
 	if (sp->quit.phase != QUIT_NOT)
 		return;
-	if (p == &sp->engine && !hello && WIFEXITED(status) &&
+	if (p->replaced) {
+		p->replaced = false;
+		p->status = 0;
+		p->restart_ns = now_ns();
+		return;
+	}
+	if (p == sp->engine && !hello && WIFEXITED(status) &&
 	    sp->table.alive == 0) {
 		quit_begin(sp, WEXITSTATUS(status));
 		return;
@@ -326,6 +335,7 @@ program_said_hello(struct spawner *sp)
 		return;
 	if (write(sp->ready, &zero, 1) < 0)
 		SAY(sp->err, "the parent does not wait any more");
+	sp->carried->ready = -1;
 	(void)close(sp->ready);
 	sp->ready = -1;
 }

@@ -22,6 +22,7 @@ quit_begin(struct spawner *sp, int code)
 
 	if (sp->quit.phase != QUIT_NOT)
 		return;
+	sp->carried->quitting = 1 + (uint32_t)code;
 	sp->quit.phase = QUIT_KILL;
 	sp->quit.code = code;
 	sp->quit.deadline_ns = now_ns() + PATIENCE;
@@ -30,14 +31,13 @@ quit_begin(struct spawner *sp, int code)
 			(void)kill(-sp->table.slots[i].pid, SIGKILL);
 }
 
-/*
- * Kills every child of ours but the engine and the logger, orphans that we
- * inherited too; true when there was one.  The kernel's list cannot name
- * anybody else, since nobody but us reaps them.
- */
-static bool
-kill_children(const struct spawner *sp)
+/* The kernel's list cannot name anybody else's, since nobody but us reaps
+ * them. */
+bool
+quit_kill_children(const struct spawner *sp)
 {
+	int engine = sp != NULL ? sp->engine->pid : 0;
+	int logger = sp != NULL ? sp->logger->pid : 0;
 	char buf[1024];
 	ssize_t i, n;
 	int fd, pid = 0;
@@ -45,15 +45,14 @@ kill_children(const struct spawner *sp)
 
 	fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return sp->table.alive > 0;
+		return sp != NULL && sp->table.alive > 0;
 	while ((n = read(fd, buf, sizeof(buf))) > 0) {
 		for (i = 0; i < n; i++) {
 			if (buf[i] >= '0' && buf[i] <= '9') {
 				pid = pid * 10 + (buf[i] - '0');
 				continue;
 			}
-			if (pid > 1 && pid != sp->engine.pid &&
-			    pid != sp->logger.pid) {
+			if (pid > 1 && pid != engine && pid != logger) {
 				(void)kill(pid, SIGKILL);
 				any = true;
 			}
@@ -70,26 +69,26 @@ quit_tick(struct spawner *sp, uint64_t now)
 	struct quitting *q = &sp->quit;
 
 	if (q->phase == QUIT_KILL) {
-		if (kill_children(sp) && now < q->deadline_ns)
+		if (quit_kill_children(sp) && now < q->deadline_ns)
 			return;
 		q->phase = QUIT_FINISH;
 		q->finish = true;
 		q->deadline_ns = now + PATIENCE;
 	}
 	if (q->phase == QUIT_FINISH) {
-		if (sp->logger.pid != 0 && now < q->deadline_ns)
+		if (sp->logger->pid != 0 && now < q->deadline_ns)
 			return;
-		if (sp->logger.pid != 0)
-			(void)kill(sp->logger.pid, SIGKILL);
-		channel_close(&sp->engine);
+		if (sp->logger->pid != 0)
+			(void)kill(sp->logger->pid, SIGKILL);
+		channel_close(sp->engine);
 		q->phase = QUIT_ENGINE;
 		q->deadline_ns = now + PATIENCE_ENGINE;
 	}
 	if (q->phase == QUIT_ENGINE) {
-		if (sp->engine.pid != 0 && now < q->deadline_ns)
+		if (sp->engine->pid != 0 && now < q->deadline_ns)
 			return;
-		if (sp->engine.pid != 0)
-			(void)kill(sp->engine.pid, SIGKILL);
+		if (sp->engine->pid != 0)
+			(void)kill(sp->engine->pid, SIGKILL);
 		q->phase = QUIT_DONE;
 	}
 }

@@ -32,41 +32,45 @@ reaped(struct spawner *sp, int pid, int status)
 
 	if (c != NULL)
 		table_ended(&sp->table, c, status, now_ns());
-	else if (pid == sp->engine.pid)
-		program_died(sp, &sp->engine, status);
-	else if (pid == sp->logger.pid)
-		program_died(sp, &sp->logger, status);
+	else if (pid == sp->engine->pid)
+		program_died(sp, sp->engine, status);
+	else if (pid == sp->logger->pid)
+		program_died(sp, sp->logger, status);
 	else
-		sp->reaped_strangers++;
+		sp->carried->reaped_strangers++;
 }
 
 /* The first dead child that type and id name, or 0; it stays a zombie. */
 static int
-find_dead(idtype_t type, id_t id)
+find_dead(idtype_t type, id_t id, int *out_status)
 {
 	siginfo_t si;
 
 	si.si_pid = 0;
 	if (waitid(type, id, &si, WEXITED | WNOHANG | WNOWAIT) < 0)
 		return 0;
+	if (si.si_code == CLD_EXITED)
+		*out_status = (si.si_status & 0xff) << 8;
+	else
+		*out_status = si.si_status |
+		    (si.si_code == CLD_DUMPED ? 0x80 : 0);
 	return si.si_pid;
 }
 
-/* Reaps the dead child that type and id name, if there is one. */
+/* Reaps the dead child that type and id name, if there is one; its record
+ * says so first, for the kernel tells it only until then. */
 static bool
 reap(struct spawner *sp, idtype_t type, id_t id)
 {
-	int pid, status;
+	int pid, status = 0;
 
-	pid = find_dead(type, id);
+	pid = find_dead(type, id, &status);
 	if (pid == 0)
 		return false;
 	if (table_by_pid(&sp->table, pid) != NULL)
 		(void)kill(-pid, SIGKILL);
-	if (waitpid(pid, &status, WNOHANG) != pid)
-		return false;
 	reaped(sp, pid, status);
-	return true;
+	return waitpid(pid, &status, WNOHANG) == pid;
 }
 
 static uint64_t
@@ -93,7 +97,7 @@ take_signal(struct spawner *sp, const struct signalfd_siginfo *si)
 		(void)reap(sp, P_PID, (id_t)si->ssi_pid);
 		return;
 	}
-	sp->asked |= 1U << si->ssi_signo;
+	sp->carried->asked |= 1U << si->ssi_signo;
 	sp->untold.asked = true;
 }
 

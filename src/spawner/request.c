@@ -23,7 +23,7 @@
 bool
 requests_left(const struct spawner *sp)
 {
-	return sp->in.at < sp->in.len;
+	return sp->carried->in.at < sp->carried->in.len;
 }
 
 /* The body of a record, when it has all n bytes of it. */
@@ -61,10 +61,10 @@ on_ack(struct spawner *sp, const struct spawn_header *h)
 static void
 on_hold(struct spawner *sp, const struct spawn_header *h)
 {
-	if (sp->in.fd < 0)
+	if (sp->carried->in.fd < 0)
 		return;
-	if (held_put(&sp->held, h->inc, HELD_KEPT, sp->in.fd) == 0)
-		sp->in.fd = -1;
+	if (held_put(&sp->held, h->inc, HELD_KEPT, sp->carried->in.fd) == 0)
+		sp->carried->in.fd = -1;
 }
 
 static void
@@ -73,7 +73,7 @@ on_heard(struct spawner *sp, const struct spawn_header *h)
 	const struct spawn_asked *a = body(h, sizeof(*a));
 
 	if (a != NULL)
-		sp->asked &= ~a->mask;
+		sp->carried->asked &= ~a->mask;
 }
 
 static void
@@ -97,7 +97,7 @@ on_label(struct spawner *sp, const struct spawn_header *h)
 	struct child *c = table_by_inc(&sp->table, h->inc);
 
 	if (l != NULL && c != NULL)
-		c->label = l->label;
+		table_label(c, l->label);
 }
 
 /* What cannot be adopted is told as a start that failed. */
@@ -141,10 +141,10 @@ handle(struct spawner *sp, const struct spawn_header *h)
 	case SPAWN_HEARD:	on_heard(sp, h); break;
 	case SPAWN_PING:	on_ping(sp, h); break;
 	case SPAWN_QUIT:	on_quit(sp, h); break;
-	case SPAWN_UP:		sp->engine.up = true; break;
+	case SPAWN_UP:		sp->engine->up = true; break;
 	case SPAWN_LABEL:	on_label(sp, h); break;
 	case SPAWN_ADOPT:	on_adopt(sp, h); break;
-	case SPAWN_RESUME:	program_resume(&sp->engine); break;
+	case SPAWN_RESUME:	program_resume(sp->engine); break;
 	default:		break;	/* of a later version */
 	}
 }
@@ -180,7 +180,7 @@ receive(struct spawner *sp, int *out_rc)
 		char		buf[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr	align;
 	} control;
-	struct inbox *in = &sp->in;
+	struct inbox *in = &sp->carried->in;
 	struct iovec iov = { in->data, sizeof(in->data) };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
 	    .msg_control = control.buf,
@@ -188,10 +188,11 @@ receive(struct spawner *sp, int *out_rc)
 	ssize_t n;
 
 	*out_rc = 0;
-	n = recvmsg(sp->engine.channel, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	drop_fd(in);
+	n = recvmsg(sp->engine->channel, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0 && errno == ECONNRESET)
 		/* Said once, ahead of what it left, when it died unread. */
-		n = recvmsg(sp->engine.channel, &m,
+		n = recvmsg(sp->engine->channel, &m,
 		    MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n <= 0) {
 		*out_rc = n == 0 ? -EPIPE : 0;
@@ -213,16 +214,16 @@ give_up_engine(struct spawner *sp, const char *why)
 {
 	if (why != NULL)
 		SAY(sp->err, "the engine ", why);
-	channel_close(&sp->engine);
-	if (sp->engine.pid > 0)
-		(void)kill(sp->engine.pid, SIGKILL);
+	channel_close(sp->engine);
+	if (sp->engine->pid > 0)
+		(void)kill(sp->engine->pid, SIGKILL);
 }
 
 /* Works off what is in the inbox; false when the engine makes no sense. */
 static bool
 work_off(struct spawner *sp, bool starts)
 {
-	struct inbox *in = &sp->in;
+	struct inbox *in = &sp->carried->in;
 	const struct spawn_header *h;
 	int budget = STARTS_TURN;
 
@@ -234,11 +235,12 @@ work_off(struct spawner *sp, bool starts)
 			drop_fd(in);
 			return false;
 		}
+		/* First: should it crash us, it is not done again. */
+		in->at += (uint32_t)spawn_padded(h->len);
 		if (h->type == SPAWN_START)
 			budget--;
 		if (starts || h->type != SPAWN_START)
 			handle(sp, h);
-		in->at += (uint32_t)spawn_padded(h->len);
 	}
 	if (in->at >= in->len)
 		drop_fd(in);
@@ -250,7 +252,7 @@ requests_handle(struct spawner *sp, bool readable)
 {
 	int rc = 0;
 
-	if (sp->engine.channel < 0 || sp->untold.pong)
+	if (sp->engine->channel < 0 || sp->untold.pong)
 		return;
 	if (!requests_left(sp) && (!readable || !receive(sp, &rc))) {
 		if (rc < 0)
@@ -270,7 +272,7 @@ requests_drain(struct spawner *sp)
 {
 	int rc;
 
-	if (sp->engine.channel < 0)
+	if (sp->engine->channel < 0)
 		return;
 	sp->untold.pong = false;
 	while (requests_left(sp) || receive(sp, &rc)) {
@@ -285,12 +287,12 @@ logger_readable(struct spawner *sp)
 	char byte;
 	ssize_t n;
 
-	if (sp->logger.channel < 0)
+	if (sp->logger->channel < 0)
 		return;
-	n = recv(sp->logger.channel, &byte, sizeof(byte), MSG_DONTWAIT);
+	n = recv(sp->logger->channel, &byte, sizeof(byte), MSG_DONTWAIT);
 	if (n != 0)
 		return;		/* a reset is followed by the end */
-	channel_close(&sp->logger);
-	if (sp->logger.pid > 0)
-		(void)kill(sp->logger.pid, SIGKILL);
+	channel_close(sp->logger);
+	if (sp->logger->pid > 0)
+		(void)kill(sp->logger->pid, SIGKILL);
 }

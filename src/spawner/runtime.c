@@ -39,6 +39,44 @@ runtime_memfd(const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
+int
+runtime_map(int fd, size_t size, void **out)
+{
+	void *p;
+
+	if (ftruncate(fd, (off_t)size) < 0)
+		return -errno;
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+	    fd, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	*out = p;
+	return 0;
+}
+
+int
+runtime_back(int fd, int64_t at, int64_t size)
+{
+	if (fallocate(fd, 0, at, size) < 0 && errno != EOPNOTSUPP &&
+	    errno != ENOSYS)
+		return -errno;
+	return 0;
+}
+
+int64_t
+runtime_backed(int fd, size_t size)
+{
+	struct stat st;
+	int64_t bytes;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode) || st.st_size != (off_t)size)
+		return -EBADMSG;
+	bytes = (int64_t)st.st_blocks * 512;
+	return bytes < st.st_size ? bytes : st.st_size;
+}
+
 static int
 complain(const struct spawner *sp, const char *what, const char *where,
     int error)

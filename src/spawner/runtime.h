@@ -6,10 +6,23 @@
 #ifndef OTPD_SPAWNER_RUNTIME_H
 #define OTPD_SPAWNER_RUNTIME_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "spawner/state.h"
 
 /* An empty memfd, close-on-exec, or -errno. */
 int	runtime_memfd(const char *name);
+/* All size bytes of it, shared, in *out; it gets that size.  0 or -errno. */
+int	runtime_map(int fd, size_t size, void **out);
+/*
+ * Memory is asked for before it is touched: what is full then is an error to
+ * report and not a SIGBUS.  0 or -errno.
+ */
+int	runtime_back(int fd, int64_t at, int64_t size);
+/* The bytes of a memfd of that size that have memory, when it was asked for
+ * from its beginning on; or -errno. */
+int64_t	runtime_backed(int fd, size_t size);
 /* Makes and locks the directory, and makes what belongs into it.  On failure
  * says why and returns -errno. */
 int	runtime_open(struct spawner *sp);

@@ -112,13 +112,13 @@ spawn_unstage_high(struct spawner *sp, int nfds)
 }
 
 static int
-clone_child(struct spawner *sp, struct child_args *args)
+clone_child(struct spawner *sp, struct child_args *args, int *out_pid)
 {
-	int flags = CLONE_VM | CLONE_VFORK | SIGCHLD;
+	int flags = CLONE_VM | CLONE_VFORK | CLONE_PARENT_SETTID | SIGCHLD;
 
 	if (sp->share_files)
 		flags |= CLONE_FILES;
-	return clone(child_main, stack + STACK_SIZE, flags, args);
+	return clone(child_main, stack + STACK_SIZE, flags, args, out_pid);
 }
 
 int
@@ -131,8 +131,9 @@ spawn(struct spawner *sp, const struct job *job, int *out_pid,
 
 	report->step = SPAWN_STEP_NONE;
 	report->error = 0;
-	pid = clone_child(sp, &args);
+	pid = clone_child(sp, &args, out_pid);
 	if (pid < 0) {
+		*out_pid = 0;
 		out_report->step = SPAWN_STEP_FORK;
 		out_report->error = errno;
 		return -out_report->error;
@@ -141,11 +142,11 @@ spawn(struct spawner *sp, const struct job *job, int *out_pid,
 		/* It has exited already: this waits for nothing. */
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 			;
+		*out_pid = 0;
 		out_report->step = report->step;
 		out_report->error = report->error;
 		return -out_report->error;
 	}
-	*out_pid = pid;
 	return 0;
 }
 
@@ -260,7 +261,6 @@ spawn_order(struct spawner *sp, const struct spawn_header *h)
 {
 	struct child *c = table_by_inc(&sp->table, h->inc);
 	struct report report;
-	int pid;
 
 	if (c != NULL) {
 		table_dirty(&sp->table, c);
@@ -268,8 +268,8 @@ spawn_order(struct spawner *sp, const struct spawn_header *h)
 	}
 	if (h->inc == 0 || table_add(&sp->table, h->inc, &c) < 0)
 		return;
-	if (start(sp, h, &pid, &report) < 0)
+	if (start(sp, h, &c->pid, &report) < 0)
 		table_failed(&sp->table, c, (uint8_t)report.step, report.error);
 	else
-		table_alive(&sp->table, c, pid, now_ns());
+		table_alive(&sp->table, c, now_ns());
 }

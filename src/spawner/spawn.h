@@ -36,7 +36,8 @@ int	spawn_stage_pipe(struct spawner *sp, int slot, int fd, uint64_t key);
 void	spawn_unstage_key(struct spawner *sp, uint64_t key);
 void	spawn_unstage_high(struct spawner *sp, int nfds);
 /* 0 with the pid when it has executed its program, else *out_report says why
- * not and nothing is left of it. */
+ * not and nothing is left of it.  The kernel writes *out_pid before the new
+ * process does anything: it is known even if we end meanwhile. */
 int	spawn(struct spawner *sp, const struct job *job, int *out_pid,
 	    struct report *out_report);
 /* Works off an order: the table gets a record in any case, if it has room. */

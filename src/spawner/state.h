@@ -13,36 +13,17 @@
 #include <sys/resource.h>
 
 #include "spawner/held.h"
+#include "spawner/manifest.h"
 #include "spawner/table.h"
 #include "wire/spawn_request.h"
 
 #define MS		1000000ULL	/* in ns */
 #define LOW_FDS		16	/* descriptors below are for staging only */
-#define DEATHS_KEPT	6	/* of the engine's or the logger's, to judge
-				 * whether it loops */
 
 struct options {
 	bool	check, background, quiet, verbose;
 	char	config[PATH_MAX], runtime[PATH_MAX], logs[PATH_MAX];
 	char	libexec[PATH_MAX];
-};
-
-/* The engine or the logger. */
-struct program {
-	const char	*name;
-	int		 pid;		/* 0: none runs */
-	int		 channel;	/* ours of the pair; -1: none */
-	uint32_t	 events;	/* what epoll watches channel for */
-	bool		 full;		/* the channel took no more */
-	uint32_t	 started;	/* ever */
-	uint32_t	 crashed;	/* in a row; what killed it from outside
-				 * does not count */
-	int32_t		 status;	/* of the last one that died */
-	bool		 up;		/* it has begun to serve */
-	uint64_t	 start_ns;
-	uint64_t	 restart_ns;	/* when to start it; 0: not to */
-	uint64_t	 delay_ns;
-	uint64_t	 deaths[DEATHS_KEPT];	/* ns, newest first */
 };
 
 /* What this engine has not been told yet. */
@@ -51,13 +32,6 @@ struct untold {
 	bool		welcome, listed, logger, asked, pong;
 	uint32_t	held;		/* next slot of held to list; 0: done */
 	uint64_t	pong_inc;
-};
-
-/* The message from the engine that is being worked off. */
-struct inbox {
-	uint64_t	data[SPAWN_MSG_MAX / sizeof(uint64_t)];
-	uint32_t	len, at;	/* bytes; at == len: none */
-	int		fd;		/* that came with it; -1 */
 };
 
 /* Looking for deaths whose SIGCHLD was merged with another. */
@@ -92,6 +66,7 @@ struct spawner {
 	int		notify;
 	int		link[2];	/* the engine's end, the logger's end */
 	int		snapshot[2];
+	int		manifest;	/* the memfd of carried */
 	int		ready;		/* the parent of -b waits on it; -1 */
 	char *const	*env;
 	struct rlimit	nofile;		/* as it was at start */
@@ -100,13 +75,11 @@ struct spawner {
 	bool		share_files;	/* the kernel can unshare a range */
 	int		staged[LOW_FDS];	/* which descriptor it copies */
 	uint64_t	staged_key[LOW_FDS];	/* or which log pipe it is */
-	struct program	engine, logger;
+	struct manifest	*carried;	/* also by the next program */
+	struct program	*engine, *logger;	/* in carried */
 	struct untold	untold;
-	struct inbox	in;
 	struct sweep	sweep;
 	struct quitting	quit;
-	uint32_t	asked;		/* 1 << signal, not yet heard */
-	uint32_t	reaped_strangers;
 	struct table	table;
 	struct held_table held;
 };

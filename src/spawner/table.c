@@ -7,41 +7,43 @@
 #include "spawner/table.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "spawner/runtime.h"
 #include "wire/spawn_request.h"
 
 #define BACK_SLOTS	256	/* slots given memory at a time */
+#define TABLE_SIZE	(sizeof(struct child) * TABLE_SLOTS)
 
 _Static_assert(sizeof(struct child) <= 64, "a child costs little");
+
+static int
+back(struct table *t, uint32_t upto)
+{
+	int64_t size = (int64_t)sizeof(struct child);
+	int rc;
+
+	if (upto < t->backed)
+		return 0;
+	rc = runtime_back(t->memfd, t->backed * size, BACK_SLOTS * size);
+	if (rc == 0)
+		t->backed += BACK_SLOTS;
+	return rc;
+}
 
 int
 table_init(struct table *t)
 {
-	size_t size = sizeof(struct child) * TABLE_SLOTS;
-	void *p;
-	int fd;
+	int fd, rc;
 
 	fd = runtime_memfd("otpd-table");
 	if (fd < 0)
 		return fd;
-	if (ftruncate(fd, (off_t)size) < 0)
-		goto fail;
-	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-	    fd, 0);
-	if (p == MAP_FAILED)
-		goto fail;
-	t->slots = p;
+	rc = runtime_map(fd, TABLE_SIZE, (void **)&t->slots);
+	if (rc < 0)
+		return rc;
 	t->memfd = fd;
-	t->backed = 0;
 	t->high = 1;
-	return 0;
-fail:
-	fd = -errno;
-	return fd;
+	return back(t, 0);
 }
 
 static uint32_t
@@ -60,6 +62,27 @@ static uint32_t
 index_of(const struct table *t, const struct child *c)
 {
 	return (uint32_t)(c - t->slots);
+}
+
+static uint32_t
+sum_of(const struct child *c)
+{
+	const uint64_t parts[] = { c->inc, c->start_ns, c->label,
+	    (uint32_t)c->pid };
+	uint64_t sum = 0x9e3779b97f4a7c15U;
+	size_t i;
+
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		sum = (sum ^ parts[i]) * 0xff51afd7ed558ccdU;
+		sum ^= sum >> 32;
+	}
+	return (uint32_t)sum;
+}
+
+bool
+table_intact(const struct child *c)
+{
+	return c->sum == sum_of(c);
 }
 
 struct child *
@@ -84,23 +107,79 @@ table_by_inc(struct table *t, uint64_t inc)
 	return NULL;
 }
 
-/*
- * Memory is asked for before it is touched: a full tmpfs then is an error to
- * report and not a SIGBUS.
- */
-static int
-back(struct table *t, uint32_t upto)
+/* Somebody's record: what it says can be. */
+static bool
+believable(struct table *t, const struct child *c)
 {
-	off_t size = (off_t)sizeof(struct child);
-	uint32_t n = BACK_SLOTS;
+	if (c->state > SPAWN_EXITED || c->step >= SPAWN_NSTEPS ||
+	    c->pid < 0 || c->pid == 1 || table_by_inc(t, c->inc) != NULL)
+		return false;
+	if (c->state == SPAWN_ALIVE)
+		return c->pid > 0 && table_by_pid(t, c->pid) == NULL;
+	return c->state == 0 || table_intact(c);
+}
 
-	if (upto < t->backed)
-		return 0;
-	if (fallocate(t->memfd, 0, t->backed * size, n * size) < 0 &&
-	    errno != EOPNOTSUPP && errno != ENOSYS)
-		return -errno;
-	t->backed += n;
-	return 0;
+static void
+load_record(struct table *t, struct child *c)
+{
+	uint32_t *head = &t->by_inc[bucket_of_inc(c->inc)];
+
+	c->inc_next = *head;
+	*head = index_of(t, c);
+	t->used++;
+	if (c->state != SPAWN_ALIVE)
+		return;
+	head = &t->by_pid[bucket_of_pid(c->pid)];
+	c->pid_next = *head;
+	*head = index_of(t, c);
+	t->alive++;
+}
+
+/*
+ * The chains are made anew.  A record without a state is of a start that was
+ * under way: its process is the caller's matter.
+ */
+static uint32_t
+load_records(struct table *t)
+{
+	static const struct child none;
+	uint32_t bad = 0, i;
+
+	t->high = t->backed > 1 ? t->backed : 1;
+	while (t->high > 1 && t->slots[t->high - 1].inc == 0)
+		t->high--;
+	for (i = 1; i < t->high; i++) {
+		struct child *c = &t->slots[i];
+
+		c->dirty = false;
+		if (c->inc != 0 && believable(t, c)) {
+			load_record(t, c);
+			continue;
+		}
+		bad += c->inc != 0;
+		*c = none;
+		c->inc_next = t->free;
+		t->free = i;
+	}
+	return bad;
+}
+
+int
+table_load(struct table *t, int memfd, uint32_t *out_bad)
+{
+	int64_t backed;
+	int rc;
+
+	backed = runtime_backed(memfd, TABLE_SIZE);
+	if (backed < 0)
+		return (int)backed;
+	rc = runtime_map(memfd, TABLE_SIZE, (void **)&t->slots);
+	if (rc < 0)
+		return rc;
+	t->memfd = memfd;
+	t->backed = (uint32_t)(backed / (int64_t)sizeof(struct child));
+	*out_bad = load_records(t);
+	return back(t, 0);
 }
 
 int
@@ -124,6 +203,7 @@ table_add(struct table *t, uint64_t inc, struct child **out)
 	c = &t->slots[i];
 	*c = none;
 	c->inc = inc;
+	c->sum = sum_of(c);
 	head = &t->by_inc[bucket_of_inc(inc)];
 	c->inc_next = *head;
 	*head = i;
@@ -133,13 +213,13 @@ table_add(struct table *t, uint64_t inc, struct child **out)
 }
 
 void
-table_alive(struct table *t, struct child *c, int pid, uint64_t now_ns)
+table_alive(struct table *t, struct child *c, uint64_t now_ns)
 {
-	uint32_t *head = &t->by_pid[bucket_of_pid(pid)];
+	uint32_t *head = &t->by_pid[bucket_of_pid(c->pid)];
 
-	c->pid = pid;
-	c->state = SPAWN_ALIVE;
 	c->start_ns = now_ns;
+	c->sum = sum_of(c);
+	c->state = SPAWN_ALIVE;
 	c->pid_next = *head;
 	*head = index_of(t, c);
 	t->alive++;
@@ -149,9 +229,11 @@ table_alive(struct table *t, struct child *c, int pid, uint64_t now_ns)
 void
 table_failed(struct table *t, struct child *c, uint8_t step, int error)
 {
-	c->state = SPAWN_FAILED;
+	c->pid = 0;
 	c->step = step;
 	c->code = error;
+	c->sum = sum_of(c);
+	c->state = SPAWN_FAILED;
 	table_dirty(t, c);
 }
 
@@ -165,9 +247,9 @@ table_ended(struct table *t, struct child *c, int status, uint64_t now_ns)
 		p = &t->slots[*p].pid_next;
 	*p = c->pid_next;
 	t->alive--;
-	c->state = SPAWN_EXITED;
 	c->code = status;
 	c->end_ns = now_ns;
+	c->state = SPAWN_EXITED;
 	table_dirty(t, c);
 }
 
@@ -189,9 +271,17 @@ table_rename(struct table *t, struct child *c, uint64_t inc)
 
 	unlink_inc(t, c);
 	c->inc = inc;
+	c->sum = sum_of(c);
 	c->inc_next = *head;
 	*head = index_of(t, c);
 	table_dirty(t, c);
+}
+
+void
+table_label(struct child *c, uint64_t label)
+{
+	c->label = label;
+	c->sum = sum_of(c);
 }
 
 void
@@ -201,6 +291,7 @@ table_forget(struct table *t, struct child *c)
 
 	table_clean(t, c);
 	unlink_inc(t, c);
+	c->inc = 0;
 	c->state = 0;
 	c->inc_next = t->free;
 	t->free = i;

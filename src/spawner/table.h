@@ -13,7 +13,7 @@
 #define TABLE_RESERVE	1024		/* of them only for refusals */
 
 struct child {
-	uint64_t	inc;
+	uint64_t	inc;		/* 0: a free slot */
 	uint64_t	start_ns, end_ns;
 	uint64_t	label;		/* the engine's */
 	int32_t		pid;		/* also after its end */
@@ -22,6 +22,7 @@ struct child {
 	uint32_t	dirty_prev, dirty_next;
 	uint8_t		state, step;	/* enum spawn_state, spawn_step */
 	bool		dirty;		/* the engine is yet to be told */
+	uint32_t	sum;		/* of inc, pid, start_ns and label */
 };
 
 struct table {
@@ -36,13 +37,20 @@ struct table {
 	uint32_t	 by_pid[TABLE_SLOTS], by_inc[TABLE_SLOTS];
 };
 
+/* A new one, or the one in memfd as somebody has left it, as far as it can be
+ * believed; out_bad: records that could not.  0 or -errno. */
 int	table_init(struct table *t);
+int	table_load(struct table *t, int memfd, uint32_t *out_bad);
+/* Its sum is right: what says which process it is was not written over. */
+bool	table_intact(const struct child *c);
 struct child *table_by_pid(struct table *t, int pid);	/* alive ones only */
 struct child *table_by_inc(struct table *t, uint64_t inc);
 /* A new record without state.  -ENOSPC: the table is full. */
 int	table_add(struct table *t, uint64_t inc, struct child **out);
-void	table_alive(struct table *t, struct child *c, int pid, uint64_t now_ns);
+/* c->pid is a process. */
+void	table_alive(struct table *t, struct child *c, uint64_t now_ns);
 void	table_failed(struct table *t, struct child *c, uint8_t step, int error);
+void	table_label(struct child *c, uint64_t label);
 void	table_ended(struct table *t, struct child *c, int status,
 	    uint64_t now_ns);
 void	table_forget(struct table *t, struct child *c);

@@ -93,15 +93,22 @@ tell(struct program *p, uint16_t type, uint64_t inc, const void *body,
 	return channel_send(p, &r, sizeof(r.h) + spawn_padded(n), fd);
 }
 
+void
+channel_finish(struct program *logger)
+{
+	(void)tell(logger, SPAWN_FINISH, 0, NULL, 0, -1);
+	channel_close(logger);
+}
+
 static bool
 tell_welcome(struct spawner *sp)
 {
 	struct spawn_welcome w = { .version = SPAWN_VERSION,
-	    .engines = sp->engine.started - 1, .asked = sp->asked,
-	    .crashed = sp->engine.crashed, .status = sp->engine.status,
-	    .rung = program_rung(&sp->engine) };
+	    .engines = sp->engine->started - 1, .asked = sp->carried->asked,
+	    .crashed = sp->engine->crashed, .status = sp->engine->status,
+	    .rung = program_rung(sp->engine) };
 
-	if (!tell(&sp->engine, SPAWN_WELCOME, 0, &w, sizeof(w), -1))
+	if (!tell(sp->engine, SPAWN_WELCOME, 0, &w, sizeof(w), -1))
 		return false;
 	sp->untold.welcome = false;
 	sp->untold.asked = false;
@@ -116,7 +123,7 @@ tell_held(struct spawner *sp)
 	for (; *at != 0 && *at <= sp->held.high; ++*at) {
 		struct held *e = &sp->held.slots[*at];
 
-		if (e->kind == HELD_KEPT && !tell(&sp->engine, SPAWN_HELD,
+		if (e->kind == HELD_KEPT && !tell(sp->engine, SPAWN_HELD,
 		    e->key, NULL, 0, e->fd))
 			return false;
 	}
@@ -154,7 +161,7 @@ tell_children(struct spawner *sp)
 			describe(&t->slots[i], &records[n]);
 			i = t->slots[i].dirty_next;
 		}
-		if (!channel_send(&sp->engine, records, n * sizeof(records[0]),
+		if (!channel_send(sp->engine, records, n * sizeof(records[0]),
 		    -1))
 			return false;
 		while (n-- > 0)
@@ -166,28 +173,28 @@ tell_children(struct spawner *sp)
 static bool
 tell_rest(struct spawner *sp)
 {
-	struct spawn_logger l = { sp->logger.started,
-	    (uint32_t)sp->logger.pid };
-	struct spawn_asked a = { sp->asked, 0 };
+	struct spawn_logger l = { sp->logger->started,
+	    (uint32_t)sp->logger->pid };
+	struct spawn_asked a = { sp->carried->asked, 0 };
 	struct untold *u = &sp->untold;
 
 	if (u->listed) {
-		if (!tell(&sp->engine, SPAWN_LISTED, 0, NULL, 0, -1))
+		if (!tell(sp->engine, SPAWN_LISTED, 0, NULL, 0, -1))
 			return false;
 		u->listed = false;
 	}
-	if (u->logger && sp->logger.pid != 0) {
-		if (!tell(&sp->engine, SPAWN_LOGGER, 0, &l, sizeof(l), -1))
+	if (u->logger && sp->logger->pid != 0) {
+		if (!tell(sp->engine, SPAWN_LOGGER, 0, &l, sizeof(l), -1))
 			return false;
 		u->logger = false;
 	}
 	if (u->asked) {
-		if (!tell(&sp->engine, SPAWN_ASKED, 0, &a, sizeof(a), -1))
+		if (!tell(sp->engine, SPAWN_ASKED, 0, &a, sizeof(a), -1))
 			return false;
 		u->asked = false;
 	}
 	if (u->pong) {
-		if (!tell(&sp->engine, SPAWN_PONG, u->pong_inc, NULL, 0, -1))
+		if (!tell(sp->engine, SPAWN_PONG, u->pong_inc, NULL, 0, -1))
 			return false;
 		u->pong = false;
 	}
@@ -199,18 +206,18 @@ tell_engine(struct spawner *sp)
 {
 	uint32_t events = 0;
 
-	if (sp->engine.channel < 0)
+	if (sp->engine->channel < 0)
 		return;
-	sp->engine.full = false;
+	sp->engine->full = false;
 	if (sp->untold.hello &&
 	    (!sp->untold.welcome || tell_welcome(sp)) &&
 	    (sp->untold.held == 0 || tell_held(sp)) && tell_children(sp))
 		(void)tell_rest(sp);
-	if (sp->engine.full)
+	if (sp->engine->full)
 		events |= EPOLLOUT;
 	if (!sp->untold.pong)
 		events |= EPOLLIN;
-	channel_watch(sp, &sp->engine, events);
+	channel_watch(sp, sp->engine, events);
 }
 
 void
@@ -242,7 +249,7 @@ tell_pipe(struct program *logger, struct held *e)
 void
 tell_logger(struct spawner *sp)
 {
-	struct program *logger = &sp->logger;
+	struct program *logger = sp->logger;
 	struct held *e;
 
 	if (logger->channel < 0)

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a crash does: the program is executed anew over itself, in the signal
+ * handler, and takes over from the manifest.  Nothing of the memory that has
+ * just proved to be wrong is used but what was made for this at the start; no
+ * function that is not async-signal-safe is called.
+ */
+#include "spawner/crash.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "spawner/say.h"
+
+#define STACK_SIZE	65536
+#define LOOP_WITHIN	(10000 * MS)	/* CRASHES_KEPT of them: it loops */
+#define ARGS_MAX	10
+
+const int crash_signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT,
+	SIGTRAP, SIGSYS, 0 };
+
+static struct {
+	struct spawner	*sp;
+	pid_t		 pid;		/* otpd's, and not a child's in the
+					 * making */
+	const char	*argv[ARGS_MAX];
+	char		**env;
+	char		 manifest[sizeof(MANIFEST_ENV) + SAY_NUMBER];
+	char		 stack[STACK_SIZE] __attribute__((aligned(64)));
+} self;
+
+static void
+set_keep(int fd)
+{
+	if (fd >= 0)
+		(void)fcntl(fd, F_SETFD, 0);
+}
+
+static void
+set_close(int fd)
+{
+	if (fd >= 0)
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+int
+crash_become(struct spawner *sp, const char *path)
+{
+	int rc;
+
+	if (self.env == NULL)	/* it would know of nothing */
+		return -ENOMEM;
+	manifest_each_fd(sp->carried, sp->held.high, set_keep);
+	(void)execve(path, (char *const *)(uintptr_t)self.argv, self.env);
+	rc = -errno;
+	manifest_each_fd(sp->carried, sp->held.high, set_close);
+	return rc;
+}
+
+/* Counts this crash; true when there were too many of late. */
+static bool
+note(struct manifest *m, int sig)
+{
+	uint64_t now = now_ns(), oldest = m->crash_ns[CRASHES_KEPT - 1];
+	int i;
+
+	for (i = CRASHES_KEPT - 1; i > 0; i--)
+		m->crash_ns[i] = m->crash_ns[i - 1];
+	m->crash_ns[0] = now;
+	m->crash_signal = sig;
+	m->crashes++;
+	return oldest != 0 && now - oldest < LOOP_WITHIN;
+}
+
+static void
+die(int sig)
+{
+	struct sigaction none = { .sa_handler = SIG_DFL };
+	sigset_t set;
+
+	(void)sigaction(sig, &none, NULL);
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, sig);
+	(void)syscall(SYS_kill, syscall(SYS_getpid), sig);
+	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+__attribute__((no_sanitize("address"))) static void
+crashed(int sig)
+{
+	static const struct timespec pause = { .tv_sec = 1 };
+	struct manifest *m = self.sp->carried;
+	char number[SAY_NUMBER];
+
+	if (syscall(SYS_getpid) != self.pid) {
+		die(sig);
+		return;
+	}
+	if (note(m, sig)) {
+		SAY(self.sp->err, "crashed by signal ",
+		    say_number(sig, number), ", once more: ",
+		    m->c.pid1 != 0 ? "it goes on after a pause" : "it ends");
+		if (m->c.pid1 == 0) {
+			die(sig);
+			return;
+		}
+		(void)nanosleep(&pause, NULL);
+	} else {
+		SAY(self.sp->err, "crashed by signal ",
+		    say_number(sig, number),
+		    "; it goes on where it was, and services do not notice");
+	}
+	do {
+		(void)crash_become(self.sp, "/proc/self/exe");
+		(void)crash_become(self.sp, m->c.program);
+		(void)nanosleep(&pause, NULL);
+	} while (m->c.pid1 != 0);
+	die(sig);
+}
+
+void
+crash_again(struct spawner *sp)
+{
+	static const struct timespec pause = { .tv_sec = 1 };
+
+	for (;;) {
+		(void)nanosleep(&pause, NULL);
+		(void)crash_become(sp, "/proc/self/exe");
+		(void)crash_become(sp, sp->carried->c.program);
+	}
+}
+
+static void
+make_arguments(const struct options *o)
+{
+	int n = 0;
+
+	self.argv[n++] = "otpd";
+	if (o->quiet)
+		self.argv[n++] = "-q";
+	if (o->verbose)
+		self.argv[n++] = "-v";
+	self.argv[n++] = "-c";
+	self.argv[n++] = o->config;
+	self.argv[n++] = "-r";
+	self.argv[n++] = o->runtime;
+	self.argv[n++] = "-l";
+	self.argv[n++] = o->logs;
+	self.argv[n] = NULL;
+}
+
+/* Otpd's own and the manifest's number. */
+static int
+make_environment(const struct spawner *sp)
+{
+	static const char prefix[] = MANIFEST_ENV "=";
+	char number[SAY_NUMBER];
+	const char *digits = say_number(sp->manifest, number);
+	size_t n = 0;
+
+	memcpy(self.manifest, prefix, sizeof(prefix) - 1);
+	memcpy(self.manifest + sizeof(prefix) - 1, digits, strlen(digits) + 1);
+	while (sp->env[n] != NULL)
+		n++;
+	self.env = calloc(n + 2, sizeof(*self.env));
+	if (self.env == NULL)
+		return -ENOMEM;
+	memcpy(self.env, sp->env, n * sizeof(*self.env));
+	self.env[n] = self.manifest;
+	return 0;
+}
+
+int
+crash_init(struct spawner *sp)
+{
+	stack_t stack = { .ss_sp = self.stack, .ss_size = STACK_SIZE };
+	struct sigaction sa = { .sa_handler = crashed,
+	    .sa_flags = SA_ONSTACK };
+	const int *sig;
+	int rc;
+
+	self.sp = sp;
+	self.pid = getpid();
+	make_arguments(&sp->opt);
+	rc = make_environment(sp);
+	if (rc < 0)
+		return rc;
+	if (sigaltstack(&stack, NULL) < 0)
+		return -errno;
+	(void)sigfillset(&sa.sa_mask);
+	for (sig = crash_signals; *sig != 0; sig++)
+		if (sigaction(*sig, &sa, NULL) < 0)
+			return -errno;
+	return 0;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Taking over.  The table and the descriptors are believed as far as they were
+ * checked and the kernel agrees; the engine and the logger are replaced, for
+ * what they had been told is not known.  No service may notice, and none may
+ * ever run twice.
+ */
+#include "spawner/takeover.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "spawner/channel.h"
+#include "spawner/quit.h"
+#include "spawner/reap.h"
+#include "spawner/say.h"
+
+#define PATIENCE	(3000 * MS)	/* with the logger */
+
+int
+takeover_asked(void)
+{
+	const char *value = getenv(MANIFEST_ENV), *p;
+	int fd = 0;
+
+	if (value == NULL)
+		return -1;
+	for (p = value; *p >= '0' && *p <= '9' && fd < 1 << 20; p++)
+		fd = fd * 10 + (*p - '0');
+	if (*p != '\0')
+		fd = -1;
+	(void)unsetenv(MANIFEST_ENV);
+	return fd;
+}
+
+static void
+close_on_exec(int fd)
+{
+	if (fd >= 0)
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+/* It runs, or waits to be reaped by us. */
+static bool
+is_child(int pid)
+{
+	siginfo_t si;
+
+	return waitid(P_PID, (id_t)pid, &si,
+	    WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+/* The kernel's word on a record; false when it was not worth keeping. */
+static bool
+settle(struct spawner *sp, struct child *c)
+{
+	struct table *t = &sp->table;
+	bool child = c->pid > 1 && c->pid != sp->engine->pid &&
+	    c->pid != sp->logger->pid && is_child(c->pid);
+
+	if (c->state == 0 && child && table_by_pid(t, c->pid) == NULL)
+		table_alive(t, c, now_ns());
+	else if (c->state == 0)
+		table_failed(t, c, SPAWN_STEP_FORK, EAGAIN);
+	else if (c->state == SPAWN_ALIVE && !child && table_intact(c))
+		table_ended(t, c, SIGKILL, now_ns());
+	else if (c->state == SPAWN_ALIVE && !child) {
+		table_ended(t, c, SIGKILL, now_ns());
+		table_forget(t, c);
+		return false;
+	}
+	return true;
+}
+
+static uint32_t
+settle_all(struct spawner *sp)
+{
+	uint32_t bad = 0, i;
+
+	for (i = 1; i < sp->table.high; i++)
+		if (sp->table.slots[i].inc != 0 &&
+		    !settle(sp, &sp->table.slots[i]))
+			bad++;
+	return bad;
+}
+
+int
+takeover(struct spawner *sp, int fd)
+{
+	char number[SAY_NUMBER];
+	uint32_t bad = 0;
+	int rc;
+
+	rc = manifest_load(sp, fd, &bad);
+	if (rc < 0)
+		return rc;
+	manifest_each_fd(sp->carried, sp->held.high, close_on_exec);
+	if (sp->engine->pid != 0 && !is_child(sp->engine->pid))
+		sp->engine->pid = 0;
+	if (sp->logger->pid != 0 && !is_child(sp->logger->pid))
+		sp->logger->pid = 0;
+	bad += settle_all(sp);
+	if (bad > 0)
+		SAY(sp->err, "of what was to be taken over, ",
+		    say_number(bad, number), " records made no sense");
+	return 0;
+}
+
+/* It is told by its channel's end, or at once, and another is started when
+ * the kernel says that it has ended. */
+static void
+replace(struct spawner *sp, struct program *p)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data = { .ptr = p } };
+
+	if (p->channel >= 0 &&
+	    epoll_ctl(sp->epoll, EPOLL_CTL_ADD, p->channel, &ev) == 0)
+		p->events = EPOLLIN;
+	p->replaced = p->pid != 0;
+	if (!p->replaced)
+		p->restart_ns = now_ns();
+}
+
+void
+takeover_go_on(struct spawner *sp)
+{
+	uint32_t quitting = sp->carried->quitting;
+
+	(void)prctl(PR_SET_NAME, "otpd");
+	replace(sp, sp->engine);
+	replace(sp, sp->logger);
+	if (sp->engine->pid != 0)
+		(void)kill(sp->engine->pid, SIGKILL);
+	else
+		requests_drain(sp);
+	channel_finish(sp->logger);
+	sp->logger->kill_ns = now_ns() + PATIENCE;
+	reap_all(sp);
+	if (quitting != 0)
+		quit_begin(sp, (int)quitting - 1);
+}
+
+void
+takeover_give_up(int error)
+{
+	siginfo_t si;
+
+	SAY(STDERR_FILENO, "cannot take over what runs: ",
+	    error == EPROTO ? "it was written in another form" :
+	    error == EBADMSG ? "it makes no sense" : strerror(error),
+	    "; it is killed, and all begins anew");
+	for (;;) {
+		quit_kill_children(NULL);
+		if (waitid(P_ALL, 0, &si, WEXITED) < 0 && errno == ECHILD)
+			return;
+	}
+}
