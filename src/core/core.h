@@ -61,6 +61,9 @@ struct core_spec {
 	uint32_t		 max_restarts;	/* or CORE_INFINITY */
 	uint32_t		 period_ms;
 	uint32_t		 max_children;	/* dynamic; or CORE_INFINITY */
+	bool			 parallel_stop;	/* beside the rules: when it
+						 * ends, all children are
+						 * stopped at once */
 };
 
 enum core_state {		/* of a child, as its supervisor sees it */

@@ -419,8 +419,7 @@ get_sup(struct core *c, struct sup *s, const struct sup_part *p)
 	sup_phase(c, s, (enum phase)p->phase);
 	if ((s->at != NULL && s->at->parent != s->self) ||
 	    (s->from != NULL && s->from->parent != s->self) ||
-	    (s->job == JOB_CALL && (p->op == CORE_NOPS || s->at == NULL)) ||
-	    (s->phase == PHASE_GROUP && !sup_at_run_time(s)))
+	    (s->job == JOB_CALL && (p->op == CORE_NOPS || s->at == NULL)))
 		return -EINVAL;
 	get_call(s, p);
 	s->intensity.lo = s->intensity.hi = p->lo;

@@ -126,6 +126,7 @@ slot_fill_sup(struct core *c, struct sup *s, const struct core_spec *spec)
 	s->intensity.limit = spec->max_restarts;
 	s->intensity.period_ms = spec->period_ms;
 	s->max_children = spec->max_children;
+	s->parallel_stop = spec->parallel_stop && !c->compat;
 	if (!sup_at_run_time(s))
 		return;
 	assert(spec->children != NULL || s->strategy == CORE_DYNAMIC);

@@ -121,6 +121,7 @@ struct sup {
 	bool		 tried;		/* the start of `at` was asked for */
 	bool		 end_next;	/* the parent's stop waits for `at` */
 	bool		 gave_up;
+	bool		 parallel_stop;
 	bool		 group_armed;
 	bool		 working;	/* on the work list */
 	bool		 save_again;	/* those in the store, too */

@@ -126,7 +126,7 @@ child_stop(struct core *c, struct child *ch)
 	return ch->state == CORE_STOPPED;
 }
 
-/* --- all of one whose children came at run time --- */
+/* --- all of a supervisor's, at once --- */
 
 /* Of a simple_one_for_one supervisor: one deadline for all. */
 static void
@@ -153,13 +153,13 @@ group_ask(struct core *c, struct child *ch, uint32_t shutdown_ms)
 		child_kill_process(c, ch);
 }
 
-/* Of a dynamic one: each has its own. */
+/* Of any other: each has its own. */
 static void
 ask_each(struct core *c, struct sup *s)
 {
 	struct child *ch;
 
-	for (ch = s->first; ch != NULL; ch = ch->next) {
+	for (ch = s->last; ch != NULL; ch = ch->prev) {
 		s->left += child_lives(ch);
 		(void)child_stop(c, ch);
 	}
@@ -184,10 +184,10 @@ group_stop(struct core *c, struct sup *s)
 	sup_phase(c, s, PHASE_GROUP);
 	s->at = NULL;
 	s->left = 0;
-	if (s->strategy == CORE_DYNAMIC)
-		ask_each(c, s);
-	else
+	if (s->strategy == CORE_SIMPLE_ONE_FOR_ONE)
 		ask_group(c, s);
+	else
+		ask_each(c, s);
 	sup_wake(c, s);
 }
 

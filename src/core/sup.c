@@ -126,7 +126,7 @@ sup_end(struct core *c, struct sup *s)
 	abandon(c, s);
 	s->job = JOB_END;
 	s->end_next = false;
-	if (sup_at_run_time(s))
+	if (sup_at_run_time(s) || s->parallel_stop)
 		group_stop(c, s);
 	else
 		sup_stops(c, s, s->first);

@@ -91,6 +91,11 @@ check_form(struct reader *r, const struct draft *d)
 			    "`%s`: set `type` so, or leave it out",
 			    rows[i].type,
 			    config_key_info(rows[i].key)->name);
+	if ((d->form == SUP_DYNAMIC ||
+	    d->spec.strategy == CORE_SIMPLE_ONE_FOR_ONE) &&
+	    given(d, KEY_stop_order))
+		tell_key(r, d->given[KEY_stop_order], "its children are "
+		    "stopped all at once in any case: leave `stop_order` out");
 	if (d->form != SUP_PLAIN && given(d, KEY_auto_shutdown))
 		tell_key(r, d->given[KEY_auto_shutdown], "a %s has no "
 		    "`auto_shutdown`: leave it out",

@@ -96,6 +96,8 @@ X(stderr, KEY_WORKERS, EFFECT_RESTART, stderr,				\
     "\"log\", \"null\", \"inherit\", \"stdout\" or an absolute path")	\
 X(stdout, KEY_WORKERS, EFFECT_RESTART, stdout,				\
     "\"log\", \"null\", \"inherit\" or an absolute path")		\
+X(stop_order, KEY_SUPS, EFFECT_LIVE, stop_order,			\
+    "\"reverse\" or \"parallel\"")					\
 X(stop_signal, KEY_WORKERS, EFFECT_NEXT, stop_signal,			\
     "a signal such as \"TERM\"")					\
 X(strategy, KEY_SUPS, EFFECT_LIVE, strategy,				\

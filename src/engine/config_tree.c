@@ -245,6 +245,7 @@ settle_type(struct reader *r, cJSON *object)
 	    { "partitions", "partition_supervisor" },
 	    { "children", "supervisor" }, { "template", "supervisor" },
 	    { "strategy", "supervisor" }, { "include", "supervisor" },
+	    { "stop_order", "supervisor" },
 	    { "max_restarts", "supervisor" },
 	    { "auto_shutdown", "supervisor" } };
 	const cJSON *type = json_member(object, "type");

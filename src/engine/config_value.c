@@ -96,6 +96,8 @@ WORD_KEY(ready, ready,
 WORD_KEY(restart, spec.restart,
     { "permanent", CORE_PERMANENT }, { "transient", CORE_TRANSIENT },
     { "temporary", CORE_TEMPORARY })
+WORD_KEY(stop_order, spec.parallel_stop,
+    { "reverse", false }, { "parallel", true })
 WORD_KEY(strategy, spec.strategy,
     { "one_for_one", CORE_ONE_FOR_ONE }, { "one_for_all", CORE_ONE_FOR_ALL },
     { "rest_for_one", CORE_REST_FOR_ONE },

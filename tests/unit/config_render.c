@@ -99,9 +99,9 @@ render(FILE *f, const struct core_spec *spec, int depth)
 		fprintf(f, " backoff=%u-%u/%u", spec->backoff_min_ms,
 		    spec->backoff_max_ms, spec->backoff_reset_ms);
 		if (spec->type == CORE_SUPERVISOR) {
-			fprintf(f, " strategy=%d auto=%d period=%u",
+			fprintf(f, " strategy=%d auto=%d parallel=%d period=%u",
 			    (int)spec->strategy, (int)spec->auto_shutdown,
-			    spec->period_ms);
+			    spec->parallel_stop, spec->period_ms);
 			render_number(f, "max", spec->max_restarts);
 			if (spec->strategy == CORE_DYNAMIC)
 				render_number(f, "children",

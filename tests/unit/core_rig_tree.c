@@ -84,6 +84,8 @@ attribute(struct core_spec *s, const char *word)
 		s->down = true;
 	else if (strcmp(word, "any") == 0)
 		s->auto_shutdown = CORE_AUTO_ANY_SIGNIFICANT;
+	else if (strcmp(word, "parallel") == 0)
+		s->parallel_stop = true;
 	else if (strcmp(word, "all") == 0)
 		s->auto_shutdown = CORE_AUTO_ALL_SIGNIFICANT;
 	else if (!numbers(s, word) && !how_it_stops(s->user, word)) {

@@ -18,7 +18,7 @@ static const struct {
 	{ "a dynamic supervisor", "{\"children\": [{\"id\": \"s\", "
 	    "\"type\": \"dynamic_supervisor\"}]}", "  s: supervisor "
 	    "restart=0 significant=0 down=0 shutdown=max backoff=0-0/0 "
-	    "strategy=4 auto=0 period=5000 max=3 children=max " },
+	    "strategy=4 auto=0 parallel=0 period=5000 max=3 children=max " },
 	{ "its strategy may be written", "{\"children\": [{\"id\": \"s\", "
 	    "\"type\": \"dynamic_supervisor\", \"max_children\": 0, "
 	    "\"strategy\": \"one_for_one\"}]}", " children=0 " },
@@ -35,7 +35,7 @@ static const struct {
 	    " \"type\": \"partition_supervisor\", \"template\": "
 	    "{\"start\": [\"/x\"]}}]}", "  p: supervisor restart=0 "
 	    "significant=0 down=0 shutdown=max backoff=0-0/0 strategy=1 "
-	    "auto=0 period=5000 max=3 kind=0 ready=0 signal=15 "
+	    "auto=0 parallel=0 period=5000 max=3 kind=0 ready=0 signal=15 "
 	    "log=10485760/5/0 logs=0 timeout=max partitions=1\n    0: worker" },
 	{ "partitions that are supervisors", "{\"children\": [{\"id\": "
 	    "\"p\", \"partitions\": 2, \"type\": \"partition_supervisor\", "

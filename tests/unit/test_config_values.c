@@ -189,7 +189,7 @@ static const struct {
 } root_rows[] = {
 	{ "an empty root is Elixir's", "{}", "root: supervisor restart=0 "
 	    "significant=0 down=0 shutdown=max backoff=0-0/0 strategy=0 "
-	    "auto=0 period=5000 max=3 " },
+	    "auto=0 parallel=0 period=5000 max=3 " },
 	{ "one_for_all", "{\"strategy\": \"one_for_all\"}", " strategy=1 " },
 	{ "rest_for_one", "{\"strategy\": \"rest_for_one\"}", " strategy=2 " },
 	{ "simple_one_for_one", "{\"strategy\": \"simple_one_for_one\", "
@@ -198,6 +198,10 @@ static const struct {
 	    " auto=1 " },
 	{ "all_significant", "{\"auto_shutdown\": \"all_significant\"}",
 	    " auto=2 " },
+	{ "stops in reverse", "{\"stop_order\": \"reverse\"}",
+	    " parallel=0 " },
+	{ "stops in parallel", "{\"stop_order\": \"parallel\"}",
+	    " parallel=1 " },
 	{ "no restarts", "{\"max_restarts\": 0}", " max=0 " },
 	{ "any number of restarts", "{\"max_restarts\": \"infinity\"}",
 	    " max=max " },
@@ -411,7 +415,7 @@ static const struct {
 	{ "a supervisor has no arguments", "e", "{\"id\": \"n\", \"type\": "
 	    "\"dynamic_supervisor\", \"max_children\": 7}",
 	    "n: supervisor restart=0 significant=0 down=0 shutdown=max "
-	    "backoff=0-0/0 strategy=4 auto=0 period=5000 max=3 "
+	    "backoff=0-0/0 strategy=4 auto=0 parallel=0 period=5000 max=3 "
 	    "children=7 ", true },
 	{ "before a template's, and those of the child", "t",
 	    "{\"id\": \"n\", \"args\": [\"d\"]}",

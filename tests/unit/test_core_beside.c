@@ -75,6 +75,38 @@ static const struct row rows[] = {
 	  "start a, start s, start b, start root | stop a abnormal | "
 	  "stop b shutdown, stop s shutdown, stop root shutdown | " },
 
+	/* all children of a supervisor are stopped at once */
+	{ "each has its own time, and nobody waits for another",
+	  "root:parallel( a:50ms:ignore b:slow=40 c:30ms:ignore )",
+	  "shutdown; wait 29; wait 1; wait 9; wait 1; wait 9; wait 1",
+	  "start a, start b, start c, start root |  |  | stop c killed |  | "
+	  "stop b shutdown |  | stop a killed, stop root shutdown" },
+	{ "so are supervisors, each in its own order",
+	  "root:parallel( s( a b:slow=10 ) t( c:slow=5 d:slow=10 ) )",
+	  "shutdown; wait 9; wait 1; wait 5",
+	  "start a, start b, start s, start c, start d, start t, start root "
+	  "|  |  | stop b shutdown, stop a shutdown, stop s shutdown, "
+	  "stop d shutdown | stop c shutdown, stop t shutdown, "
+	  "stop root shutdown" },
+	{ "not for a group that is restarted",
+	  "root:one_for_all:parallel( a b:slow=10 c:slow=10 )",
+	  "exit a abnormal; wait 10; wait 10",
+	  "start a, start b, start c, start root | stop a abnormal | "
+	  "stop c shutdown | stop b shutdown, start a, start b, start c" },
+	{ "but when it gives up",
+	  "root:one_for_one:0/1000:parallel( a b:slow=10 c:slow=15 )",
+	  "exit a abnormal; wait 10; wait 5",
+	  "start a, start b, start c, start root | stop a abnormal | "
+	  "stop b shutdown | stop c shutdown, stop root shutdown" },
+	{ "and with what is on its way or stopped",
+	  "root:parallel( s:parallel( a:backoff=100-100-0 b c ) d )",
+	  "stop s b; exit a abnormal; arm c ok hold; exit c abnormal; "
+	  "shutdown; wait 100",
+	  "start a, start b, start c, start s, start d, start root | "
+	  "stop b shutdown, = ok | stop a abnormal |  | "
+	  "stop c abnormal, start c | stop c shutdown, stop s shutdown, "
+	  "stop d shutdown, stop root shutdown | " },
+
 	/* the operator's verbs */
 	{ "stop beats every rule",
 	  "root:one_for_all( a b )",

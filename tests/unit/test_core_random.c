@@ -138,6 +138,8 @@ add_sup(struct text *t, unsigned depth, const char *parent_autos)
 	add(t, my_autos);
 	if (!t->tame && depth > 0 && roll(100) < 20)
 		add(t, ":20ms");
+	if (!t->tame && roll(100) < 20)
+		add(t, ":parallel");
 	add(t, "(");
 	while (n-- > 0)
 		if (depth < 3 && roll(100) < 30)
@@ -362,15 +364,20 @@ read_stops(struct rig *r, struct text *out)
 	}
 }
 
-/*
- * Nobody is killed with its children here, so all stop one after the other.
- */
+/* A tree in which nobody is killed with its children, or stops all at once. */
+static bool
+stops_in_order(const char *tree)
+{
+	return strstr(tree, ":20ms") == NULL &&
+	    strstr(tree, ":parallel") == NULL;
+}
+
 static void
 stop_in_reverse(struct rig *r, const char *tree)
 {
 	struct text want = { 0 }, got = { 0 };
 	struct core_child root;
-	bool wild = strstr(tree, ":20ms") != NULL;
+	bool wild = !stops_in_order(tree);
 
 	ck_assert(core_view(rig_core(r), core_root(rig_core(r)), 0, &root));
 	if (root.state == CORE_RUNNING) {
@@ -429,8 +436,8 @@ grow(unsigned number, unsigned flags, struct text *tree, struct script *out,
 		for (i = 0, changes = boot; i < STEPS; i++)
 			if (strncmp(out->commands[i], "reload", 6) == 0 ||
 			    strncmp(out->commands[i], "start_c", 7) == 0)
-				changes = strstr(out->commands[i], ":20ms") !=
-				    NULL ? out->commands[i] : changes;
+				changes = stops_in_order(out->commands[i]) ?
+				    changes : out->commands[i];
 		stop_in_reverse(r, changes);
 		no_fault(r, number, boot);
 	}
