@@ -25,6 +25,7 @@ struct shape {			/* what a subject is to run */
 	bool		crash;	/* child 0 is a crash loop */
 	bool		pool;	/* otpd: simple_one_for_one, and each child
 				 * asked for by a request */
+	bool		parallel;	/* otpd: stops all at once */
 };
 
 struct subject {		/* something that keeps children */

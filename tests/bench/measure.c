@@ -186,6 +186,7 @@ struct start_stop {
 	struct sample up[NKINDS], down[NKINDS];	/* in groups */
 	struct sample flat_up, flat_down;	/* below one supervisor */
 	struct sample pool_up, pool_down;	/* simple_one_for_one */
+	struct sample parallel_up, parallel_down;	/* groups, all at once */
 	struct sample order;			/* raw, one by one */
 };
 
@@ -193,9 +194,12 @@ static void
 start_stop_round(uint32_t n, struct start_stop *f)
 {
 	struct shape shape = shape_of(n), flat = { .n = n };
-	struct shape pool = { .n = n, .pool = true };
+	struct shape pool = { .n = n, .pool = true }, parallel = shape;
 
+	parallel.parallel = true;
 	start_stop(RAW, &shape, SIGTERM, &f->up[RAW], &f->down[RAW]);
+	start_stop(OTPD, &parallel, SIGTERM, &f->parallel_up,
+	    &f->parallel_down);
 	start_stop(OTPD, &shape, SIGTERM, &f->up[OTPD], &f->down[OTPD]);
 	start_stop(RAW, &shape, SIGINT, &f->up[RAW], &f->order);
 	start_stop(OTPD, &flat, SIGTERM, &f->flat_up, &f->flat_down);
@@ -238,6 +242,8 @@ bench_start_stop(void)
 		    &f.up[RAW], &f.pool_up, 0);
 		print_medians("stop of %u, pool (raw: at once)", n,
 		    &f.down[RAW], &f.pool_down, 2);
+		print_medians("stop of %u, in parallel (raw: at once)", n,
+		    &f.down[RAW], &f.parallel_down, 2);
 		print_medians("stop of %u, groups (raw: in order)", n,
 		    &f.order, &f.down[OTPD], 2);
 		print_medians("stop of %u, one sup. (raw: in order)", n,

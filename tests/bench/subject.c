@@ -67,17 +67,18 @@ write_config(const struct subject *s)
 	static const char *limits =
 	    "\"max_restarts\":\"infinity\",\"max_seconds\":1,\"children\":[";
 	const struct shape *sh = &s->shape;
+	const char *order = sh->parallel ? "\"stop_order\":\"parallel\"," : "";
 	uint32_t i, end, group = sh->group == 0 ? sh->n : sh->group;
 	FILE *f = create(s, "otpd.json");
 
-	fprintf(f, "{\"strategy\":\"one_for_one\",%s\n", limits);
+	fprintf(f, "{\"strategy\":\"one_for_one\",%s%s\n", order, limits);
 	for (i = 0; i < sh->n; i++) {
 		end = sh->n < (i / group + 1) * group ?
 		    sh->n : (i / group + 1) * group;
 		if (sh->group != 0 && i % group == 0)
 			fprintf(f, "{\"id\":\"g%u\",\"type\":\"supervisor\","
-			    "\"strategy\":\"one_for_one\",%s\n", i / group,
-			    limits);
+			    "\"strategy\":\"one_for_one\",%s%s\n", i / group,
+			    order, limits);
 		write_child(f, s, i, i + 1 == end);
 		if (sh->group != 0 && i + 1 == end)
 			fprintf(f, "]}%s\n", end == sh->n ? "" : ",");
