@@ -205,6 +205,11 @@ act_stop(struct engine *e, const struct core_action *a)
 static void
 act_kill(struct engine *e, const struct core_action *a)
 {
+	const struct child *c = engine_child(e, a->slot);
+
+	if (c->inc == a->inc && c->asked && c->pid != 0)
+		engine_event(e, EVENT_OVERDUE, a->slot, "it did not end in the "
+		    "time it had: killing it");
 	send_signal(e, a, SIGKILL, true);
 }
 
@@ -327,6 +332,8 @@ tell_ready(struct engine *e, const struct core_action *a)
 		c->start_ns = loop_now_ns();
 	engine_save_child(e, a->slot);
 	engine_event(e, EVENT_READY, a->slot, NULL);
+	if (a->slot == core_root(e->core))
+		link_put(&e->spawner, SPAWN_STARTED, 0, "", 0);
 }
 
 static void

@@ -33,6 +33,7 @@ engine_welcome(struct engine *e, const struct spawn_header *h)
 	e->crashed = told.crashed;
 	e->asked = told.asked;
 	e->last_status = told.status;
+	e->last_hung = told.hung != 0;
 }
 
 /* Until everything is listed a record is only kept. */
@@ -421,7 +422,7 @@ note_crash(struct engine *e)
 	for (; n > 1; n--)
 		(void)events_add(e->events, &ev);
 	reason_from_status(e->last_status, false, reason);
-	ev.reason = reason;
+	ev.reason = e->last_hung ? "it did not answer otpd" : reason;
 	if (n > 0 && e->last_status != 0)	/* 0: it held, and resumed */
 		(void)events_add(e->events, &ev);
 	ev.reason = NULL;
@@ -490,6 +491,7 @@ serve(struct engine *e)
 void
 engine_listed(struct engine *e)
 {
+	struct core_child root;
 	int rc;
 
 	e->listed = true;
@@ -514,6 +516,9 @@ engine_listed(struct engine *e)
 	} else if (rc == 0) {
 		e->booted = true;
 		reconcile(e);
+		if (core_view(e->core, core_root(e->core), 0, &root) &&
+		    root.state == CORE_RUNNING)
+			link_put(&e->spawner, SPAWN_STARTED, 0, "", 0);
 		if (e->saved.quit > 0)	/* the last one died saying so */
 			engine_quit(e, (int)e->saved.quit - 1);
 	} else {

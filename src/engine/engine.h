@@ -222,6 +222,12 @@ struct engine {
 	struct engine_record saved;	/* as last saved */
 	bool		 changed;	/* the core may have something to save */
 	bool		 save_failed;
+	struct loop_timer save_timer;	/* then it is tried again */
+	struct {
+		uint64_t key;
+		char	*path;
+	}		*forgotten;	/* logs of children that are gone */
+	uint32_t	 nforgotten, forgotten_cap;
 
 	/* only at the beginning */
 	struct config	*config;	/* checked, not yet running */
@@ -241,6 +247,7 @@ struct engine {
 	bool		 ping_sent;	/* in this turn */
 	uint32_t	 engines, crashed;	/* as the spawner says */
 	int32_t		 last_status;	/* of the engine before, as waitpid */
+	bool		 last_hung;	/* it was killed, not answering */
 	enum spawn_rung	 rung;
 	struct crumb	 dropped;	/* is not to be handled again */
 	bool		 resuming;	/* the hold is over */
@@ -352,6 +359,7 @@ void	engine_check(struct engine *e, const char *file, struct out *o);
 int	engine_hold_config(struct engine *e, const char *text, size_t len);
 
 /* --- save.c, begin.c: the snapshot, and how an engine begins --- */
+/* 0, 1 when there was nothing to write, or negative errno. */
 int	engine_save(struct engine *e);
 void	engine_save_child(struct engine *e, uint32_t slot);
 void	engine_welcome(struct engine *e, const struct spawn_header *h);
@@ -363,6 +371,15 @@ void	engine_listed(struct engine *e);
 void	engine_begin_done(struct engine *e);
 /* 1 when an engine before this one left its state, 0 when none did. */
 int	engine_load_snapshot(struct engine *e);
+
+/* --- trouble.c: what is wrong with the machine --- */
+void	engine_told_trouble(struct engine *e, const struct spawn_trouble *t);
+void	engine_logger_record(void *arg, const struct spawn_header *h, int fd);
+void	engine_forget_log(struct engine *e, const char *path, uint32_t key);
+void	engine_tell_forgotten(struct engine *e);
+void	engine_free_forgotten(struct engine *e);
+/* The snapshot was written, or could not be. */
+void	engine_saved(struct engine *e, int rc);
 
 /* --- say.c: lines for the operator's terminal --- */
 void	engine_say(struct engine *e, const char *format, ...)

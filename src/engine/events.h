@@ -22,7 +22,8 @@ struct out;
 	X(ENGINE_STARTED, "engine_started") \
 	X(ENGINE_CRASHED, "engine_crashed") \
 	X(LOGGER_STARTED, "logger_started") X(SIGNAL, "signal") \
-	X(SHUTDOWN, "shutdown") X(FAULT, "fault") X(REFUSED, "refused")
+	X(SHUTDOWN, "shutdown") X(FAULT, "fault") X(REFUSED, "refused") \
+	X(RECOVERED, "recovered") X(OVERDUE, "overdue")
 
 enum event_type {
 #define X(name, word) EVENT_##name,

@@ -148,6 +148,7 @@ tear_down(struct engine *e)
 		free(e->requests[i].path);
 	for (uint32_t i = 0; i < e->nnotes; i++)
 		free(e->notes[i].text);
+	engine_free_forgotten(e);
 	free(e->children);
 	free(e->dirty);
 	free(e->dirty_links);

@@ -3,6 +3,7 @@
  * Reload: the file is read and checked as a whole, compared with what runs,
  * and handed to the core in one piece, or not at all.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,13 +136,34 @@ refuse_file(struct engine *e, server_peer peer, uint64_t ref,
 	    .reason = "refused: the file has errors" };
 	struct out o = { 0 };
 
+	(void)events_add(e->events, &ev);
 	if (peer == 0) {	/* asked for by a signal: nobody else reads it */
 		engine_say_errors(config);
-		(void)events_add(e->events, &ev);
 		return;
 	}
 	out_text(&o, "{");
 	put_errors(config, &o);
+	out_text(&o, "}");
+	engine_reply(e, peer, ref, &o);
+}
+
+/* The next engine would not find what this one had begun. */
+static void
+refuse_memory(struct engine *e, server_peer peer, uint64_t ref, int error)
+{
+	struct event ev = { .type = EVENT_RELOADED };
+	struct out o = { 0 };
+	char words[128];
+
+	(void)snprintf(words, sizeof(words), "refused: the configuration "
+	    "cannot be kept: %.60s", strerror(-error));
+	ev.reason = words;
+	(void)events_add(e->events, &ev);
+	if (peer == 0)
+		return;
+	out_text(&o, "{");
+	out_key_string(&o, "error", "failed");
+	out_key_string(&o, "message", words);
 	out_text(&o, "}");
 	engine_reply(e, peer, ref, &o);
 }
@@ -155,9 +177,10 @@ converge(struct engine *e, server_peer peer, uint64_t ref,
 	uint64_t id;
 	int rc = engine_hold_config(e, config->text, config->text_len);
 
-	if (rc < 0)
-		engine_say(e, "cannot keep the running configuration: %s",
-		    strerror(-rc));
+	if (rc < 0) {
+		refuse_memory(e, peer, ref, rc);
+		return;
+	}
 	root = config_take_root(config);
 	(void)events_add(e->events, &ev);
 	id = engine_add_request(e, peer, ref, CORE_NOPS, "/");

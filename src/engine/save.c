@@ -111,7 +111,7 @@ engine_save(struct engine *e)
 	struct core_record r;
 
 	if (!e->changed && e->ndirty == 0)
-		return 0;
+		return 1;
 	e->changed = false;
 	if (store_wants_checkpoint(e->store))
 		put_everything(e);

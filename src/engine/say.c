@@ -71,7 +71,7 @@ worth_saying(struct engine *e, const struct event *ev)
 {
 	switch (ev->type) {
 	case EVENT_START_FAILED: case EVENT_GAVE_UP: case EVENT_FAULT:
-	case EVENT_REFUSED:
+	case EVENT_REFUSED: case EVENT_RECOVERED: case EVENT_OVERDUE:
 	case EVENT_AUTO_SHUTDOWN: case EVENT_RELOADED:
 	case EVENT_ENGINE_CRASHED: case EVENT_BACKOFF:
 		return true;

@@ -131,10 +131,7 @@ engine_turn_end(void *arg)
 	if (e->server != NULL && e->rung != SPAWN_RUNG_HOLD) {
 		engine_serve_waiters(e);
 		rc = engine_save(e);
-		if (rc < 0 && !e->save_failed)
-			engine_say(e, "cannot keep a snapshot: %s; a crash of "
-			    "the engine would lose state", strerror(-rc));
-		e->save_failed = rc < 0;
+		engine_saved(e, rc);
 		crashpoint();
 		engine_notify_consume(e);
 	}
@@ -168,20 +165,12 @@ engine_spawner_events(void *arg, uint32_t events)
 	}
 }
 
-static void
-ignore_record(void *arg, const struct spawn_header *h, int fd)
-{
-	(void)arg;
-	(void)h;
-	(void)fd;
-}
-
 void
 engine_logger_events(void *arg, uint32_t events)
 {
 	struct engine *e = arg;
 
 	(void)events;
-	while (link_read(&e->logger, ignore_record, NULL) > 0)
+	while (link_read(&e->logger, engine_logger_record, e) > 0)
 		;
 }

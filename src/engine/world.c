@@ -154,6 +154,47 @@ failure_words(struct engine *e, uint32_t slot, const struct spawn_child *told,
 	    why + 1);
 }
 
+/*
+ * An end that an engine crashed over: without its circumstances it is an end
+ * like any other that nobody saw.
+ */
+static void
+drop_child(struct engine *e, uint32_t slot)
+{
+	struct child *c = engine_child(e, slot);
+
+	if (e->rung > SPAWN_RUNG_LATEST)
+		crashpoint_poison(c->path, e->rung);
+	link_put(&e->spawner, SPAWN_ACK, c->inc, "", 0);
+	engine_set_pid(e, slot, 0);
+	c->start_ns = 0;
+	engine_save_child(e, slot);
+	core_exited(e->core, c->inc, CORE_EXIT_ABNORMAL, loop_now_ms());
+	engine_settle(e);
+}
+
+/*
+ * It was to be signalled, but the spawner never heard of it: what waits for its
+ * end waits no more.
+ */
+static void
+never_was(struct engine *e, uint32_t slot)
+{
+	struct child *c = engine_child(e, slot);
+	char reason[REASON_MAX];
+
+	if (c->ended || c->faulty || c->failure != NULL)
+		return;		/* that was known already */
+	if (c->ready) {
+		drop_child(e, slot);
+		return;
+	}
+	engine_cancel_start_timer(e, slot);
+	reason_start("the order to start it was lost", reason);
+	replace_string(&c->failure, reason);
+	told_start_failed(e, slot);
+}
+
 static void
 child_failed(struct engine *e, uint32_t slot, const struct spawn_child *told)
 {
@@ -161,6 +202,10 @@ child_failed(struct engine *e, uint32_t slot, const struct spawn_child *told)
 	char words[REASON_MAX], reason[REASON_MAX];
 
 	link_put(&e->spawner, SPAWN_ACK, c->inc, "", 0);
+	if (told->step == SPAWN_STEP_ORDER && told->error == ESRCH) {
+		never_was(e, slot);
+		return;
+	}
 	if (c->ready || c->faulty)
 		return;
 	failure_words(e, slot, told, words, sizeof(words));
@@ -279,25 +324,6 @@ stranger(struct engine *e, uint64_t inc, const struct spawn_child *told)
 	}	/* else it may be adopted yet */
 }
 
-/*
- * An end that an engine crashed over: without its circumstances it is an end
- * like any other that nobody saw.
- */
-static void
-drop_child(struct engine *e, uint32_t slot)
-{
-	struct child *c = engine_child(e, slot);
-
-	if (e->rung > SPAWN_RUNG_LATEST)
-		crashpoint_poison(c->path, e->rung);
-	link_put(&e->spawner, SPAWN_ACK, c->inc, "", 0);
-	engine_set_pid(e, slot, 0);
-	c->start_ns = 0;
-	engine_save_child(e, slot);
-	core_exited(e->core, c->inc, CORE_EXIT_ABNORMAL, loop_now_ms());
-	engine_settle(e);
-}
-
 void
 engine_told_child(struct engine *e, uint64_t inc,
     const struct spawn_child *told)
@@ -381,6 +407,7 @@ told_logger(struct engine *e, const struct spawn_logger *told)
 	for (uint32_t slot = 0; slot < e->children_cap; slot++)
 		if (e->children[slot].log_key != 0)
 			engine_tell_logger(e, slot);
+	engine_tell_forgotten(e);
 }
 
 static bool
@@ -390,7 +417,8 @@ has_body(const struct spawn_header *h)
 		[SPAWN_WELCOME] = offsetof(struct spawn_welcome, status),
 		[SPAWN_CHILD] = offsetof(struct spawn_child, label),
 		[SPAWN_ASKED] = sizeof(struct spawn_asked),
-		[SPAWN_LOGGER] = sizeof(struct spawn_logger) };
+		[SPAWN_LOGGER] = sizeof(struct spawn_logger),
+		[SPAWN_TROUBLE] = sizeof(struct spawn_trouble) };
 
 	return h->type >= sizeof(sizes) / sizeof(sizes[0]) ||
 	    h->len >= sizeof(*h) + sizes[h->type];
@@ -414,6 +442,7 @@ engine_spawner_record(void *arg, const struct spawn_header *h, int fd)
 		break;
 	case SPAWN_LOGGER:	told_logger(e, body); break;
 	case SPAWN_PONG:	engine_pong(e, h->inc); break;
+	case SPAWN_TROUBLE:	engine_told_trouble(e, body); break;
 	default:		break;
 	}
 	if (fd >= 0)

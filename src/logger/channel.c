@@ -40,8 +40,10 @@ forget(struct logger *lg, uint64_t key)
 {
 	struct stream *s = stream_find(lg, key);
 
-	if (s == NULL)
+	if (s == NULL) {
+		answer_forgotten(lg, key);
 		return;
+	}
 	s->flags |= STREAM_FORGOTTEN;
 	close_soon(lg, key);
 }
@@ -51,8 +53,10 @@ drop_pipe(struct logger *lg, uint64_t key)
 {
 	struct stream *s = stream_find(lg, key);
 
-	if (s == NULL)
+	if (s == NULL) {
+		answer_drained(lg, key);
 		return;
+	}
 	s->flags |= STREAM_DROPPED;
 	close_soon(lg, key);
 }
@@ -202,6 +206,61 @@ hear_all(struct logger *lg)
 }
 
 static void
+close_forgotten(struct logger *lg, struct stream *s)
+{
+	uint64_t key = s->key;
+
+	stream_free(s);
+	answer_forgotten(lg, key);
+}
+
+/*
+ * The spawner's pipes may queue up behind others while the engine has forgotten
+ * what it had told: the name of a stream is kept until its pipe has come and
+ * gone.  One that never had a pipe is pushed out by many others.
+ */
+static void
+expect_pipe(struct logger *lg, uint64_t key)
+{
+	uint64_t *place;
+	struct stream *s;
+
+	if (lg->expected == NULL) {
+		lg->expected = xrealloc(NULL,
+		    LOG_EXPECTED_MAX * sizeof(lg->expected[0]));
+		memset(lg->expected, 0,
+		    LOG_EXPECTED_MAX * sizeof(lg->expected[0]));
+	}
+	place = &lg->expected[lg->nexpected++ % LOG_EXPECTED_MAX];
+	s = *place != 0 && *place != key ? stream_find(lg, *place) : NULL;
+	*place = key;
+	if (s != NULL && s->flags & STREAM_FORGOTTEN &&
+	    (s->flags & STREAM_PIPED) == 0)
+		close_forgotten(lg, s);
+}
+
+static void
+close_stream(struct logger *lg, struct stream *s)
+{
+	if (s->flags & STREAM_DROPPED) {
+		stream_close_pipe(s);
+		answer_drained(lg, s->key);
+		s->flags &= ~(unsigned)STREAM_DROPPED;
+		if ((s->flags & STREAM_SETTLED) == 0) {
+			stream_free(s);
+			return;
+		}
+	}
+	if ((s->flags & STREAM_FORGOTTEN) == 0)
+		return;
+	if (s->flags & STREAM_PIPED && s->pipe == -1)
+		close_forgotten(lg, s);
+	else if ((s->flags & STREAM_PIPED) == 0)
+		expect_pipe(lg, s->key);
+	/* Else it will be dropped. */
+}
+
+static void
 close_streams(struct logger *lg)
 {
 	struct stream *s;
@@ -209,17 +268,8 @@ close_streams(struct logger *lg)
 
 	for (i = 0; i < lg->nclosing; i++) {
 		s = stream_find(lg, lg->closing[i]);
-		if (s == NULL)
-			continue;
-		if (s->flags & STREAM_FORGOTTEN) {
-			stream_free(s);
-			continue;
-		}
-		if (s->flags & STREAM_DROPPED)
-			stream_close_pipe(s);
-		s->flags &= ~(unsigned)STREAM_DROPPED;
-		if ((s->flags & STREAM_SETTLED) == 0)
-			stream_free(s);
+		if (s != NULL)
+			close_stream(lg, s);
 	}
 	lg->nclosing = 0;
 }
@@ -231,6 +281,7 @@ channel_turn(struct logger *lg)
 		hear_all(lg);
 		close_streams(lg);
 	}
+	answer_turn(lg);
 	if (lg->finish)
 		loop_stop(lg->loop);
 }
@@ -252,16 +303,16 @@ channel_finish(struct logger *lg)
 		}
 	if (unknown > 0)
 		say("%zu logs were never named", unknown);
+	answer_turn(lg);
 }
 
 void
 channel_start(struct logger *lg)
 {
-	uint64_t channel;
 	int rc;
 
 	rc = loop_add(lg->loop, SPAWN_FD_CHANNEL, EPOLLIN, on_channel, lg,
-	    &channel);
+	    &lg->channel);
 	if (rc == 0)
 		rc = loop_add(lg->loop, SPAWN_FD_LINK, EPOLLIN, on_link, lg,
 		    &lg->link);

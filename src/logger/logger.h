@@ -20,6 +20,7 @@
 #define LOG_BUDGET	65536	/* bytes a stream may have in a turn */
 #define LOG_LINE_MAX	65536	/* a longer one is cut, where lines matter */
 #define LOG_NOTE_MAX	128	/* a line of our own in a log */
+#define LOG_EXPECTED_MAX 4096
 #define LOG_FAULT_MS	1000	/* between attempts to write again */
 
 struct logger;
@@ -36,7 +37,8 @@ enum stream_flag {
 	STREAM_MIDLINE	= 0x40,	/* the file does not end in a newline */
 	STREAM_FOLLOWED	= 0x80,	/* somebody reads it as it grows */
 	STREAM_DROPPED	= 0x100,	/* its pipe is to be closed */
-	STREAM_FORGOTTEN = 0x200	/* it is to go altogether */
+	STREAM_FORGOTTEN = 0x200,	/* it is to go altogether */
+	STREAM_PIPED	= 0x400		/* its pipe has come, ever */
 };
 
 struct stream {			/* ten thousand of them: keep it small */
@@ -87,6 +89,18 @@ struct logger {
 	uint64_t	 link;		/* the loop's handle; 0: it has gone */
 	uint64_t	*closing;	/* keys of streams that are to end */
 	size_t		 nclosing, closing_size;
+	uint64_t	*expected;	/* forgotten, but the pipe has yet to
+					 * come: a ring of LOG_EXPECTED_MAX */
+	size_t		 nexpected;	/* ever */
+	struct answer	*answers;	/* for spawner and engine, unsent */
+	size_t		 nanswers, answers_size;
+	uint64_t	 channel;	/* the loop's handle */
+	bool		 full;		/* it waits for room */
+	/* answer.c */
+	struct loop_timer well_timer;	/* when to tell that all is well */
+	uint64_t	 well_ms;	/* when that, or a fault, was told */
+	uint64_t	 well_after_ms;
+	uint64_t	 lost_bytes, lost_lines;	/* told until then */
 	bool		 finish;
 	/* counted since the start */
 	uint64_t	 bytes, dropped_bytes, dropped_lines;
@@ -161,6 +175,14 @@ void	follow_turn(struct logger *lg);	/* at the end of every turn */
 /* --- control.c --- */
 extern const struct server_ops control_ops;
 void	control_rotate_some(void *arg);	/* the timer; arg: the logger */
+
+/* --- answer.c: what the spawner and the engine are told --- */
+void	answer_drained(struct logger *lg, uint64_t key);
+void	answer_forgotten(struct logger *lg, uint64_t key);
+/* A fault has begun, of key; and the last one is over. */
+void	answer_fault(struct logger *lg, uint64_t key, int error);
+void	answer_well(struct logger *lg);
+void	answer_turn(struct logger *lg);		/* sends them */
 
 /* --- channel.c --- */
 void	channel_start(struct logger *lg);

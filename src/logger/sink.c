@@ -118,8 +118,10 @@ fault_begin(struct stream *s, int error)
 	s->flags |= STREAM_FAULT;
 	lg->nfaults++;
 	sink_close(s);
-	if (lg->said_error != error)
+	if (lg->said_error != error) {
 		say("cannot write %s.log: %s", s->name, strerror(-error));
+		answer_fault(lg, s->key, -error);
+	}
 	lg->said_error = error;
 	if (lg->fault_timer.pos == 0)
 		(void)loop_timer_set(lg->loop, &lg->fault_timer,
@@ -137,6 +139,7 @@ fault_end(struct stream *s, bool repaired)
 	if (--lg->nfaults > 0)
 		return;
 	lg->said_error = 0;
+	answer_well(lg);
 	loop_timer_cancel(lg->loop, &lg->fault_timer);
 	if (repaired)
 		say("logs can be written again; dropped since the start: "

@@ -385,6 +385,7 @@ stream_pipe(struct logger *lg, uint64_t key, int fd)
 	}
 	s->pipe = fd;
 	s->flags &= ~(unsigned)STREAM_DROPPED;
+	s->flags |= STREAM_PIPED;
 	lg->npipes++;
 	stream_watch(s);
 }

@@ -19,6 +19,10 @@ void	channel_close(struct program *p);
 /* Everything that engine or logger do not know yet, as far as it goes. */
 void	tell_engine(struct spawner *sp);
 void	tell_logger(struct spawner *sp);
+/* What has no place in the table: false when it has to be tried again, once
+ * the channel has room. */
+bool	tell_refusal(struct spawner *sp, uint64_t inc, enum spawn_step step,
+	    int error);
 /* The engine said HELLO: it knows nothing. */
 void	tell_engine_all(struct spawner *sp);
 

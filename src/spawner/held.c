@@ -27,7 +27,7 @@ held_find(struct held_table *t, uint64_t key)
 	uint32_t i;
 
 	for (i = *bucket(t, key); i != 0; i = t->slots[i].next)
-		if (t->slots[i].key == key)
+		if (t->slots[i].key == key && t->slots[i].kind != HELD_DROPPED)
 			return &t->slots[i];
 	return NULL;
 }
@@ -83,8 +83,12 @@ take_slot(struct held_table *t)
 static void
 free_slot(struct held_table *t, struct held *e)
 {
+	uint32_t *p = bucket(t, e->key), i = (uint32_t)(e - t->slots);
 	int fd = e->fd;
 
+	while (*p != i && *p != 0)
+		p = &t->slots[*p].next;
+	*p = e->next;
 	e->kind = HELD_FREE;	/* ahead of its number being another's */
 	e->fd = -1;
 	(void)close(fd);
@@ -150,7 +154,7 @@ held_load(struct held_table *t, bool (*claim)(int fd))
 			e->kind = HELD_FREE;
 			e->next = t->free;
 			t->free = i;
-		} else if (e->kind != HELD_DROPPED) {
+		} else {
 			head = bucket(t, e->key);
 			e->next = *head;
 			*head = i;
@@ -187,20 +191,28 @@ void
 held_release(struct held_table *t, uint64_t key)
 {
 	struct held *e = held_find(t, key);
-	uint32_t *p, i;
 
 	if (e == NULL)
 		return;
-	i = (uint32_t)(e - t->slots);
-	for (p = bucket(t, key); *p != i && *p != 0; p = &t->slots[*p].next)
-		;
-	*p = e->next;
 	if (e->kind == HELD_PIPE) {
 		e->kind = HELD_DROPPED;
 		enqueue(t, e);
 	} else {
 		free_slot(t, e);
 	}
+}
+
+void
+held_drained(struct held_table *t, uint64_t key)
+{
+	uint32_t i;
+
+	for (i = *bucket(t, key); i != 0; i = t->slots[i].next)
+		if (t->slots[i].key == key && t->slots[i].kind == HELD_DROPPED)
+			break;
+	/* One that is queued is yet to be told: that was about another. */
+	if (i != 0 && !t->slots[i].queued)
+		free_slot(t, &t->slots[i]);
 }
 
 void
@@ -235,6 +247,4 @@ held_dequeue(struct held_table *t)
 	if (t->queue_head == 0)
 		t->queue_tail = 0;
 	e->queued = false;
-	if (e->kind == HELD_DROPPED)
-		free_slot(t, e);
 }

@@ -16,7 +16,8 @@ enum held_kind {
 	HELD_FREE,
 	HELD_KEPT,		/* the engine's */
 	HELD_PIPE,		/* a log pipe's read end */
-	HELD_DROPPED,		/* was a pipe; the logger is yet to be told */
+	HELD_DROPPED,		/* was a pipe; the logger is yet to read what is
+				 * in it */
 	HELD_NKINDS
 };
 
@@ -52,7 +53,9 @@ int	held_put(struct held_table *t, uint64_t key, enum held_kind kind,
 	    int fd);
 /* The read end of key's pipe, made when there is none.  -errno. */
 int	held_pipe(struct held_table *t, uint64_t key, int *out_fd);
+/* A pipe stays, found by nobody, until the logger has drained it. */
 void	held_release(struct held_table *t, uint64_t key);
+void	held_drained(struct held_table *t, uint64_t key);
 /* The logger is new: tell it of every pipe. */
 void	held_tell_all(struct held_table *t);
 struct held *held_queued(struct held_table *t);	/* the next to be told */

@@ -27,6 +27,7 @@
 #include "spawner/spawn.h"
 #include "spawner/state.h"
 #include "spawner/takeover.h"
+#include "spawner/watchdog.h"
 
 #define OLD_KERNEL_FDS	4096	/* closed one by one without close_range */
 
@@ -125,8 +126,7 @@ static int
 init_signals(struct spawner *sp)
 {
 	static const int taken[] = { SIGCHLD, SIGTERM, SIGINT, SIGHUP };
-	struct sigaction sa, none = { .sa_handler = SIG_DFL,
-	    .sa_flags = SA_NOCLDSTOP };
+	struct sigaction sa, none = { .sa_handler = SIG_DFL };
 	sigset_t set;
 	size_t i;
 	int sig;
@@ -270,12 +270,13 @@ timeout_ms(const struct spawner *sp)
 {
 	uint64_t now, at = sp->sweep.due_ns;
 
-	if (requests_left(sp) && !sp->untold.pong)
+	if (requests_left(sp) && !sp->untold.pong && !sp->stuck)
 		return 0;
 	at = sooner(at, sp->logger->kill_ns);
 	if (sp->quit.phase == QUIT_NOT) {
 		at = sooner(at, sp->engine->restart_ns);
 		at = sooner(at, sp->logger->restart_ns);
+		at = sooner(at, watchdog_due(sp));
 	} else {
 		at = sooner(at, sp->quit.deadline_ns);
 	}
@@ -309,6 +310,7 @@ turn(struct spawner *sp)
 	now = now_ns();
 	reap_sweep(sp, now, n > 0);
 	programs_tick(sp, now);
+	watchdog_tick(sp, now);
 	if (sp->quit.phase != QUIT_NOT)
 		quit_tick(sp, now);
 	tell_engine(sp);

@@ -17,6 +17,7 @@
 #include "spawner/quit.h"
 #include "spawner/say.h"
 #include "spawner/spawn.h"
+#include "spawner/watchdog.h"
 
 #define LOOP_WITHIN	(10000 * MS)	/* DEATHS_KEPT of them: it loops */
 #define DELAY_MIN	(100 * MS)
@@ -171,13 +172,42 @@ open_channel(struct spawner *sp, struct program *p, int *out_theirs)
 	return 0;
 }
 
-/* Reads as a sentence in any case: a step's name says what failed. */
+/* Reads as a sentence in any case: a step's name says what failed.  It is tried
+ * again and again, and said when there is something new to say. */
 static void
 say_failed(struct spawner *sp, const struct program *p, const struct report *r)
 {
+	int *said = &sp->watch.start_error[p == sp->logger];
+
+	if (*said == r->error)
+		return;
+	*said = r->error;
+	watchdog_trouble(sp, p == sp->engine ? SPAWN_T_ENGINE_START :
+	    SPAWN_T_LOGGER_START, r->error);
 	SAY(sp->err, "cannot start the ", p->name, " (",
 	    sp->opt.libexec, "/otp-", p->name, "): ",
 	    spawn_step_name((uint8_t)r->step), ": ", strerror(r->error));
+}
+
+static void
+started(struct spawner *sp, struct program *p)
+{
+	int *said = &sp->watch.start_error[p == sp->logger];
+
+	if (*said != 0)
+		SAY(sp->err, "the ", p->name, " could be started now");
+	*said = 0;
+	p->started++;
+	if (p == sp->logger)
+		sp->untold.logger = true;
+}
+
+/* Nothing is given up for a reason that passes. */
+static bool
+passes(const struct report *r)
+{
+	return r->error == EAGAIN || r->error == ENOMEM ||
+	    r->error == EMFILE || r->error == ENFILE || r->error == ENOBUFS;
 }
 
 /* By somebody else, not by what it was doing. */
@@ -232,6 +262,7 @@ program_start(struct spawner *sp, struct program *p, uint64_t now)
 	p->restart_ns = 0;
 	p->start_ns = now;
 	p->up = false;
+	watchdog_begin(sp, p);
 	rc = open_channel(sp, p, &theirs);
 	if (rc < 0) {
 		report.error = -rc;
@@ -250,15 +281,13 @@ program_start(struct spawner *sp, struct program *p, uint64_t now)
 		p->pid = 0;
 		say_failed(sp, p, &report);
 		schedule(p, now);
-		if (sp->engine->started == 0)
+		if (sp->engine->started == 0 && !passes(&report))
 			quit_begin(sp, 1);
 		else if (p->delay_ns == 0)
 			p->restart_ns = now + DELAY_MIN;
 		return;
 	}
-	p->started++;
-	if (p == sp->logger)
-		sp->untold.logger = true;
+	started(sp, p);
 }
 
 void
@@ -320,20 +349,22 @@ program_died(struct spawner *sp, struct program *p, int status)
 		return;
 	}
 	p->status = status;
+	if (p == sp->engine && sp->watch.killed)	/* it is to blame */
+		p->status = status = W_EXITCODE(0, SIGALRM);
 	if (p->crashed > 0 || status != 0)	/* else it was resumed */
 		count_crash(p, status, now_ns());
 	schedule(p, now_ns());
 	say_died(sp, p, status);
+	if (program_rung(sp->engine) == SPAWN_RUNG_HOLD)
+		program_tree_started(sp, 1);
 }
 
 void
-program_said_hello(struct spawner *sp)
+program_tree_started(struct spawner *sp, unsigned char code)
 {
-	char zero = 0;
-
 	if (sp->ready < 0)
 		return;
-	if (write(sp->ready, &zero, 1) < 0)
+	if (write(sp->ready, &code, 1) < 0)
 		SAY(sp->err, "the parent does not wait any more");
 	sp->carried->ready = -1;
 	(void)close(sp->ready);

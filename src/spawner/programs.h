@@ -12,8 +12,8 @@ void	programs_init(struct spawner *sp);
 void	programs_tick(struct spawner *sp, uint64_t now);
 /* p was reaped; it is started again unless that ends otpd. */
 void	program_died(struct spawner *sp, struct program *p, int status);
-/* The engine has come up. */
-void	program_said_hello(struct spawner *sp);
+/* The parent of -b waits for this, and exits with code. */
+void	program_tree_started(struct spawner *sp, unsigned char code);
 /* How careful the next engine has to be. */
 enum spawn_rung program_rung(const struct program *p);
 /* The one that holds ends, and the next begins as after a first crash. */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "spawner/programs.h"
+#include "spawner/watchdog.h"
 
 #define SIGNALS_TURN	16	/* read at once */
 #define SMALL		256	/* so few children are all looked at at once */
@@ -94,7 +95,12 @@ static void
 take_signal(struct spawner *sp, const struct signalfd_siginfo *si)
 {
 	if (si->ssi_signo == SIGCHLD) {
-		(void)reap(sp, P_PID, (id_t)si->ssi_pid);
+		if (si->ssi_code == CLD_STOPPED ||
+		    si->ssi_code == CLD_CONTINUED)
+			watchdog_stopped(sp, (int)si->ssi_pid,
+			    si->ssi_code == CLD_STOPPED);
+		else
+			(void)reap(sp, P_PID, (id_t)si->ssi_pid);
 		return;
 	}
 	sp->carried->asked |= 1U << si->ssi_signo;

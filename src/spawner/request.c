@@ -17,6 +17,7 @@
 #include "spawner/reap.h"
 #include "spawner/say.h"
 #include "spawner/spawn.h"
+#include "spawner/watchdog.h"
 
 #define STARTS_TURN	32
 
@@ -33,20 +34,23 @@ body(const struct spawn_header *h, size_t n)
 	return h->len >= sizeof(*h) + n ? h + 1 : NULL;
 }
 
-static void
+/* To one that nobody knows it is answered: it shall not be waited for. */
+static bool
 on_signal(struct spawner *sp, const struct spawn_header *h)
 {
 	const struct spawn_signal *s = body(h, sizeof(*s));
 	struct child *c = table_by_inc(&sp->table, h->inc);
 	int to;
 
-	if (s == NULL || c == NULL || c->state != SPAWN_ALIVE ||
-	    s->sig <= 0 || s->sig > 64)
-		return;
+	if (c == NULL)
+		return tell_refusal(sp, h->inc, SPAWN_STEP_ORDER, ESRCH);
+	if (s == NULL || c->state != SPAWN_ALIVE || s->sig <= 0 || s->sig > 64)
+		return true;
 	to = s->group != 0 ? -c->pid : c->pid;
 	(void)kill(to, s->sig);
 	if (s->sig == SIGTERM)
 		(void)kill(to, SIGCONT);
+	return true;
 }
 
 static void
@@ -74,13 +78,6 @@ on_heard(struct spawner *sp, const struct spawn_header *h)
 
 	if (a != NULL)
 		sp->carried->asked &= ~a->mask;
-}
-
-static void
-on_hello(struct spawner *sp)
-{
-	program_said_hello(sp);
-	tell_engine_all(sp);
 }
 
 static void
@@ -125,13 +122,14 @@ on_quit(struct spawner *sp, const struct spawn_header *h)
 	quit_begin(sp, q != NULL ? q->code : 0);
 }
 
-static void
+/* False: not now, the channel has no room for the answer. */
+static bool
 handle(struct spawner *sp, const struct spawn_header *h)
 {
 	switch (h->type) {
-	case SPAWN_HELLO:	on_hello(sp); break;
-	case SPAWN_START:	spawn_order(sp, h); break;
-	case SPAWN_SIGNAL:	on_signal(sp, h); break;
+	case SPAWN_HELLO:	tell_engine_all(sp); break;
+	case SPAWN_START:	return spawn_order(sp, h);
+	case SPAWN_SIGNAL:	return on_signal(sp, h);
 	case SPAWN_ACK:		on_ack(sp, h); break;
 	case SPAWN_HOLD:	on_hold(sp, h); break;
 	case SPAWN_RELEASE:
@@ -142,11 +140,13 @@ handle(struct spawner *sp, const struct spawn_header *h)
 	case SPAWN_PING:	on_ping(sp, h); break;
 	case SPAWN_QUIT:	on_quit(sp, h); break;
 	case SPAWN_UP:		sp->engine->up = true; break;
+	case SPAWN_STARTED:	program_tree_started(sp, 0); break;
 	case SPAWN_LABEL:	on_label(sp, h); break;
 	case SPAWN_ADOPT:	on_adopt(sp, h); break;
 	case SPAWN_RESUME:	program_resume(sp->engine); break;
 	default:		break;	/* of a later version */
 	}
+	return true;
 }
 
 /* The descriptor that came with a message, and no other; -1. */
@@ -198,6 +198,7 @@ receive(struct spawner *sp, int *out_rc)
 		*out_rc = n == 0 ? -EPIPE : 0;
 		return false;
 	}
+	watchdog_heard(sp);
 	in->fd = passed_fd(&m);
 	in->at = 0;
 	in->len = (uint32_t)n;
@@ -239,8 +240,12 @@ work_off(struct spawner *sp, bool starts)
 		in->at += (uint32_t)spawn_padded(h->len);
 		if (h->type == SPAWN_START)
 			budget--;
-		if (starts || h->type != SPAWN_START)
-			handle(sp, h);
+		sp->stuck = (starts || h->type != SPAWN_START) &&
+		    !handle(sp, h);
+		if (sp->stuck) {
+			in->at -= (uint32_t)spawn_padded(h->len);
+			return true;
+		}
 	}
 	if (in->at >= in->len)
 		drop_fd(in);
@@ -278,20 +283,41 @@ requests_drain(struct spawner *sp)
 	while (requests_left(sp) || receive(sp, &rc)) {
 		(void)work_off(sp, false);
 		sp->untold.pong = false;
+		if (sp->stuck)		/* nobody is there to be told */
+			sp->carried->in.at = sp->carried->in.len;
+		sp->stuck = false;
 	}
+}
+
+/* What it has drained; false when it makes no sense. */
+static bool
+logger_said(struct spawner *sp, const char *buf, size_t len)
+{
+	const struct spawn_header *h;
+	size_t at;
+
+	for (at = 0; at < len; at += spawn_padded(h->len)) {
+		if (spawn_next(buf + at, len - at, &h) < 0)
+			return false;
+		if (h->type == SPAWN_DRAINED)
+			held_drained(&sp->held, h->inc);
+	}
+	return true;
 }
 
 void
 logger_readable(struct spawner *sp)
 {
-	char byte;
+	uint64_t buf[512];
 	ssize_t n;
 
 	if (sp->logger->channel < 0)
 		return;
-	n = recv(sp->logger->channel, &byte, sizeof(byte), MSG_DONTWAIT);
-	if (n != 0)
+	n = recv(sp->logger->channel, buf, sizeof(buf), MSG_DONTWAIT);
+	if (n < 0)
 		return;		/* a reset is followed by the end */
+	if (n > 0 && logger_said(sp, (const char *)buf, (size_t)n))
+		return;
 	channel_close(sp->logger);
 	if (sp->logger->pid > 0)
 		(void)kill(sp->logger->pid, SIGKILL);

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "spawner/channel.h"
 #include "spawner/say.h"
 
 #define STACK_SIZE	32768
@@ -256,20 +257,25 @@ start(struct spawner *sp, const struct spawn_header *h, int *out_pid,
 	return rc;
 }
 
-void
+bool
 spawn_order(struct spawner *sp, const struct spawn_header *h)
 {
 	struct child *c = table_by_inc(&sp->table, h->inc);
 	struct report report;
+	int rc;
 
 	if (c != NULL) {
 		table_dirty(&sp->table, c);
-		return;
+		return true;
 	}
-	if (h->inc == 0 || table_add(&sp->table, h->inc, &c) < 0)
-		return;
+	if (h->inc == 0)
+		return true;
+	rc = table_add(&sp->table, h->inc, &c);
+	if (rc < 0)
+		return tell_refusal(sp, h->inc, SPAWN_STEP_TABLE, -rc);
 	if (start(sp, h, &c->pid, &report) < 0)
 		table_failed(&sp->table, c, (uint8_t)report.step, report.error);
 	else
 		table_alive(&sp->table, c, now_ns());
+	return true;
 }

@@ -40,8 +40,9 @@ void	spawn_unstage_high(struct spawner *sp, int nfds);
  * process does anything: it is known even if we end meanwhile. */
 int	spawn(struct spawner *sp, const struct job *job, int *out_pid,
 	    struct report *out_report);
-/* Works off an order: the table gets a record in any case, if it has room. */
-void	spawn_order(struct spawner *sp, const struct spawn_header *h);
+/* Works off an order: the table gets a record in any case, or if it has no room
+ * the engine is told.  False: that has to be tried again. */
+bool	spawn_order(struct spawner *sp, const struct spawn_header *h);
 
 /* The new process's part; never returns.  Runs on memory shared with otpd,
  * which waits meanwhile: it must not change what is not its own. */

@@ -34,6 +34,19 @@ struct untold {
 	uint64_t	pong_inc;
 };
 
+/* Whether the engine (0) and the logger (1) are well. */
+struct watch {
+	uint64_t	stopped_ns[2];	/* since when by a signal; 0: not */
+	uint64_t	owing_ns;	/* since when the engine owes an answer */
+	bool		killed;		/* it was, for that */
+	bool		hung;		/* so was one: the next is to be told */
+	int		start_error[2];	/* said last; 0: none since a start */
+	struct {
+		uint32_t	count;	/* since it was told */
+		int32_t		error;
+	}		trouble[SPAWN_NTROUBLES];
+};
+
 /* Looking for deaths whose SIGCHLD was merged with another. */
 struct sweep {
 	uint64_t	due_ns;		/* 0: nothing to look for */
@@ -78,6 +91,9 @@ struct spawner {
 	struct manifest	*carried;	/* also by the next program */
 	struct program	*engine, *logger;	/* in carried */
 	struct untold	untold;
+	bool		stuck;		/* the channel has no room for an answer
+					 * that goes ahead of what is left */
+	struct watch	watch;
 	struct sweep	sweep;
 	struct quitting	quit;
 	struct table	table;

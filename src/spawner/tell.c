@@ -82,7 +82,7 @@ tell(struct program *p, uint16_t type, uint64_t inc, const void *body,
 {
 	struct {
 		struct spawn_header	h;
-		uint64_t		body[4];
+		uint64_t		body[5];
 	} r = { .h = { .len = (uint32_t)(sizeof(r.h) + n), .type = type,
 	    .inc = inc } };
 
@@ -106,12 +106,13 @@ tell_welcome(struct spawner *sp)
 	struct spawn_welcome w = { .version = SPAWN_VERSION,
 	    .engines = sp->engine->started - 1, .asked = sp->carried->asked,
 	    .crashed = sp->engine->crashed, .status = sp->engine->status,
-	    .rung = program_rung(sp->engine) };
+	    .rung = program_rung(sp->engine), .hung = sp->watch.hung };
 
 	if (!tell(sp->engine, SPAWN_WELCOME, 0, &w, sizeof(w), -1))
 		return false;
 	sp->untold.welcome = false;
 	sp->untold.asked = false;
+	sp->watch.hung = false;
 	return true;
 }
 
@@ -170,6 +171,26 @@ tell_children(struct spawner *sp)
 	return true;
 }
 
+/* Each once, with how often it was since it was told last. */
+static bool
+tell_troubles(struct spawner *sp)
+{
+	uint32_t kind;
+
+	for (kind = 0; kind < SPAWN_NTROUBLES; kind++) {
+		struct spawn_trouble t = { .kind = kind,
+		    .error = sp->watch.trouble[kind].error,
+		    .count = sp->watch.trouble[kind].count };
+
+		if (t.count == 0)
+			continue;
+		if (!tell(sp->engine, SPAWN_TROUBLE, 0, &t, sizeof(t), -1))
+			return false;
+		sp->watch.trouble[kind].count = 0;
+	}
+	return true;
+}
+
 static bool
 tell_rest(struct spawner *sp)
 {
@@ -193,12 +214,27 @@ tell_rest(struct spawner *sp)
 			return false;
 		u->asked = false;
 	}
+	if (!tell_troubles(sp))
+		return false;
 	if (u->pong) {
 		if (!tell(sp->engine, SPAWN_PONG, u->pong_inc, NULL, 0, -1))
 			return false;
 		u->pong = false;
 	}
 	return true;
+}
+
+bool
+tell_refusal(struct spawner *sp, uint64_t inc, enum spawn_step step, int error)
+{
+	struct child c = { .inc = inc, .state = SPAWN_FAILED,
+	    .step = (uint8_t)step, .code = error };
+	struct child_record r;
+
+	describe(&c, &r);
+	/* Before it has said HELLO nobody is told anything. */
+	return !sp->untold.hello || channel_send(sp->engine, &r, sizeof(r),
+	    -1) || !sp->engine->full;
 }
 
 void
@@ -213,9 +249,9 @@ tell_engine(struct spawner *sp)
 	    (!sp->untold.welcome || tell_welcome(sp)) &&
 	    (sp->untold.held == 0 || tell_held(sp)) && tell_children(sp))
 		(void)tell_rest(sp);
-	if (sp->engine->full)
+	if (sp->engine->full || sp->stuck)
 		events |= EPOLLOUT;
-	if (!sp->untold.pong)
+	if (!sp->untold.pong && !sp->stuck)
 		events |= EPOLLIN;
 	channel_watch(sp, sp->engine, events);
 }

@@ -58,6 +58,7 @@ enum spawn_type {
 				 * process is inc's from now on */
 	SPAWN_RESUME,		/* out of the hold: the next engine begins
 				 * where the last snapshot ends */
+	SPAWN_STARTED,		/* the first start of the tree is over */
 	/* spawner to engine */
 	SPAWN_WELCOME = 32,	/* struct spawn_welcome; answers HELLO */
 	SPAWN_CHILD,		/* struct spawn_child */
@@ -71,7 +72,11 @@ enum spawn_type {
 	/* spawner to logger */
 	SPAWN_DROPPED,		/* inc is the key of a pipe that was released:
 				 * read what is in it, then close it */
-	SPAWN_FINISH		/* read what there is, write it, exit 0 */
+	SPAWN_FINISH,		/* read what there is, write it, exit 0 */
+	/* logger to spawner */
+	SPAWN_DRAINED,		/* what was DROPPED has been read */
+	/* spawner to engine */
+	SPAWN_TROUBLE		/* struct spawn_trouble: for the events */
 };
 
 struct spawn_header {
@@ -90,6 +95,9 @@ struct spawn_welcome {
 	uint32_t crashed;	/* engines that died in a row before this */
 	int32_t status;		/* of the one before, as from waitpid */
 	uint32_t rung;		/* enum spawn_rung */
+	uint32_t hung;		/* 1: the one before was killed, for it did
+				 * not answer */
+	uint32_t pad;
 };
 
 /*
@@ -106,6 +114,13 @@ struct spawn_signal { int32_t sig; uint32_t group; };	/* group: all of it */
 struct spawn_asked { uint32_t mask; uint32_t pad; };
 struct spawn_logger { uint32_t started, pid; };
 struct spawn_quit { int32_t code; uint32_t pad; };
+
+enum spawn_trouble_kind {	/* that only the spawner can see */
+	SPAWN_T_ENGINE_START, SPAWN_T_LOGGER_START,	/* error: why not */
+	SPAWN_T_ENGINE_STOPPED, SPAWN_T_LOGGER_STOPPED,	/* continued it */
+	SPAWN_NTROUBLES
+};
+struct spawn_trouble { uint32_t kind; int32_t error; uint32_t count, pad; };
 struct spawn_label { uint64_t label; };
 struct spawn_adopt { uint64_t inc; };	/* the other one */
 
@@ -201,10 +216,22 @@ long	spawn_start_encode(const struct spawn_spec *spec, void *buf,
 	    size_t size);
 
 /*
- * The engine tells the logger, over SPAWN_FD_LINK, in records of the same
- * form; inc is the log key.
+ * The engine tells the logger, and the logger the engine, over SPAWN_FD_LINK,
+ * in records of the same form; inc is the log key.
  */
-enum log_type { LOG_STREAM = 64, LOG_FORGET };
+enum log_type {
+	LOG_STREAM = 64,
+	LOG_FORGET,		/* once all that is in its pipe was read */
+	/* logger to engine */
+	LOG_FORGOTTEN,		/* it was */
+	LOG_FAULT		/* struct log_fault; inc 0: of all */
+};
+struct log_fault {
+	int32_t		error;		/* why it cannot be written; 0: it can
+					 * be, again */
+	uint32_t	pad;
+	uint64_t	bytes, lines;	/* that were lost meanwhile */
+};
 #define LOG_F_TIMESTAMP	0x1
 struct log_stream {		/* name, NUL-ended, follows: "web/nginx" */
 	uint64_t	max_bytes;	/* a file is rotated then; 0 never */

@@ -129,24 +129,75 @@ START_TEST(released_before_it_is_named)
 }
 END_TEST
 
+/* The spawner's channel takes so many messages: the pipe may come long after
+ * the engine's last word. */
 START_TEST(forgotten_before_its_pipe_comes)
 {
 	struct pipe_ends p = pipe_new();
-	int i;
 
-	barrier();
-	ck_assert_int_eq(kill(rig.pid, SIGSTOP), 0);
 	pipe_say(&p, "last words");
 	tell_stream(KEY, "a", 0, 0, 0);
 	tell_engine(LOG_FORGET, KEY);
-	for (i = 0; i < A_TURNS_MESSAGES; i++)
-		tell_spawner(SPAWN_DROPPED, KEY + 1);
+	barrier();
 	tell_pipe(KEY, p.r);
-	ck_assert_int_eq(kill(rig.pid, SIGCONT), 0);
+	tell_spawner(SPAWN_DROPPED, KEY);
 	barrier();
 	ck_assert_uint_eq(stat_of("streams"), 0);
 	ck_assert_uint_eq(stat_of("pipes"), 0);
 	log_is("a.log", "last words\n");
+}
+END_TEST
+
+/* The type of the next record on one of our ends; its key is KEY. */
+static int
+told(int fd)
+{
+	uint64_t buf[64];
+	const struct spawn_header *h = (const void *)buf;
+
+	ck_assert_int_ge(recv(fd, buf, sizeof(buf), 0), (int)sizeof(*h));
+	ck_assert_uint_eq(h->inc, KEY);
+	return h->type;
+}
+
+START_TEST(the_end_of_a_pipe_is_told)
+{
+	struct pipe_ends p = stream_new(KEY, "a");
+
+	pipe_say(&p, "last words");
+	tell_spawner(SPAWN_DROPPED, KEY);
+	tell_engine(LOG_FORGET, KEY);
+	ck_assert_int_eq(told(rig.channel), SPAWN_DRAINED);
+	ck_assert_int_eq(told(rig.link), LOG_FORGOTTEN);
+	log_is("a.log", "last words\n");
+	tell_spawner(SPAWN_DROPPED, KEY);	/* said again, as to a new one */
+	tell_engine(LOG_FORGET, KEY);
+	ck_assert_int_eq(told(rig.channel), SPAWN_DRAINED);
+	ck_assert_int_eq(told(rig.link), LOG_FORGOTTEN);
+}
+END_TEST
+
+START_TEST(a_fault_is_told_and_its_end)
+{
+	struct pipe_ends p;
+	struct {
+		struct spawn_header	h;
+		struct log_fault	f;
+	} r;
+
+	(void)mkdir(path_of("logs"), 0700);
+	ck_assert_int_eq(mkdir(path_of("logs/a.log"), 0700), 0);
+	p = stream_new(KEY, "a");
+	pipe_say(&p, "one\n");
+	ck_assert_int_eq(recv(rig.link, &r, sizeof(r), 0), (int)sizeof(r));
+	ck_assert_uint_eq(r.h.type, LOG_FAULT);
+	ck_assert_uint_eq(r.h.inc, KEY);
+	ck_assert_int_eq(r.f.error, EISDIR);
+	ck_assert_int_eq(rmdir(path_of("logs/a.log")), 0);
+	ck_assert_int_eq(recv(rig.link, &r, sizeof(r), 0), (int)sizeof(r));
+	ck_assert_int_eq(r.f.error, 0);
+	ck_assert_uint_eq(r.f.lines, 0);
+	log_is("a.log", "one\n");
 }
 END_TEST
 
@@ -511,6 +562,8 @@ main(void)
 	tcase_add_test(t, new_name_takes_the_next_lines);
 	tcase_add_test(t, released_before_it_is_named);
 	tcase_add_test(t, forgotten_before_its_pipe_comes);
+	tcase_add_test(t, the_end_of_a_pipe_is_told);
+	tcase_add_test(t, a_fault_is_told_and_its_end);
 	tcase_add_test(t, a_large_pipe_is_read_out);
 	tcase_add_test(t, half_a_line_ends_with_its_writer);
 	tcase_add_test(t, two_hundred_streams);

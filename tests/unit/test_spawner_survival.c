@@ -323,7 +323,7 @@ START_TEST(a_second_otpd_is_refused)
 }
 END_TEST
 
-START_TEST(the_background_is_reached_when_the_engine_is_up)
+START_TEST(the_background_is_reached_when_the_tree_is_up)
 {
 	char path[128], pid[32];
 	int status;
@@ -333,6 +333,9 @@ START_TEST(the_background_is_reached_when_the_engine_is_up)
 	rig_accept(&rig);
 	ck_assert_int_eq(waitpid(rig.otpd, &status, WNOHANG), 0);
 	rig_hello(&rig);
+	rig_ping(&rig, 1);
+	ck_assert_int_eq(waitpid(rig.otpd, &status, WNOHANG), 0);
+	rig_send(&rig, SPAWN_STARTED, 0, NULL, 0);
 	ck_assert_int_eq(waitpid(rig.otpd, &status, 0), rig.otpd);
 	ck_assert_int_eq(status, 0);
 	snprintf(path, sizeof(path), "%s/run/lock", rig.dir);
@@ -369,7 +372,7 @@ suite(void)
 	tcase_add_test(t, last_words_are_heard_behind_a_reset);
 	tcase_add_test(t, an_engine_that_refuses_its_config_ends_otpd);
 	tcase_add_test(t, a_second_otpd_is_refused);
-	tcase_add_test(t, the_background_is_reached_when_the_engine_is_up);
+	tcase_add_test(t, the_background_is_reached_when_the_tree_is_up);
 	suite_add_tcase(s, t);
 	return s;
 }
