@@ -5,6 +5,7 @@
  */
 #include <check.h>
 #include <ctype.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -197,6 +199,7 @@ START_TEST(a_fault_is_told_and_its_end)
 	ck_assert_int_eq(recv(rig.link, &r, sizeof(r), 0), (int)sizeof(r));
 	ck_assert_int_eq(r.f.error, 0);
 	ck_assert_uint_eq(r.f.lines, 0);
+	barrier();
 	log_is("a.log", "one\n");
 }
 END_TEST

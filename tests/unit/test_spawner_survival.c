@@ -217,6 +217,58 @@ START_TEST(a_released_pipe_is_given_up_after_it_was_told)
 }
 END_TEST
 
+/* What the logger had not written yet is in it. */
+START_TEST(a_released_pipe_outlives_the_logger_until_it_was_drained)
+{
+	struct spawn_spec spec = { KEEP, .out = SPAWN_DEST_LOG, .log_key = 9 };
+	struct spawn_header drained = { .len = sizeof(drained),
+	    .type = SPAWN_DRAINED, .inc = 9 };
+	char line[64];
+
+	begin();
+	rig_order(&rig, 1, &spec, "say", "last");
+	rig_until(&rig, 1, SPAWN_EXITED);
+	rig_send(&rig, SPAWN_RELEASE, 9, NULL, 0);
+	while (!rig.dropped[9])
+		rig_read_logger(&rig);
+	rig_end(&rig.logger, -1);
+	rig_accept(&rig);
+	(void)close(rig.pipes[9]);
+	rig.pipes[9] = -1;
+	rig.dropped[9] = false;
+	while (!rig.dropped[9])
+		rig_read_logger(&rig);
+	rig_read_line(rig.pipes[9], line, sizeof(line));
+	ck_assert_str_eq(line, "last\n");
+	ck_assert_int_eq(send(rig.logger.fds[SPAWN_FD_CHANNEL], &drained,
+	    sizeof(drained), 0), (int)sizeof(drained));
+	(void)close(rig.pipes[9]);
+	rig.pipes[9] = -1;
+	rig.dropped[9] = false;
+	/* The same key again: another pipe, and the old one is no more. */
+	rig_order(&rig, 2, &spec, "say", "new");
+	rig_read_line(rig_pipe(&rig, 9), line, sizeof(line));
+	ck_assert_str_eq(line, "new\n");
+	rig_end(&rig.logger, -1);
+	rig_accept(&rig);
+	(void)close(rig.pipes[9]);
+	rig.pipes[9] = -1;
+	(void)rig_pipe(&rig, 9);
+	ck_assert(!rig.dropped[9]);
+	rig_stop(&rig, 0);
+}
+END_TEST
+
+START_TEST(a_signal_to_nobody_is_answered)
+{
+	begin();
+	rig_signal(&rig, 77, SIGKILL, false);
+	ck_assert_int_eq(rig_until(&rig, 77, SPAWN_FAILED)->error, ESRCH);
+	ck_assert_int_eq(rig.children[77].step, SPAWN_STEP_ORDER);
+	rig_stop(&rig, 0);
+}
+END_TEST
+
 /* ---- otpd itself ---- */
 
 START_TEST(signals_to_otpd_are_asked_until_heard)
@@ -366,6 +418,9 @@ suite(void)
 	tcase_add_test(t, output_goes_through_the_pipe_of_its_key);
 	tcase_add_test(t, a_new_logger_gets_the_pipes_and_what_is_in_them);
 	tcase_add_test(t, a_released_pipe_is_given_up_after_it_was_told);
+	tcase_add_test(t,
+	    a_released_pipe_outlives_the_logger_until_it_was_drained);
+	tcase_add_test(t, a_signal_to_nobody_is_answered);
 	tcase_add_test(t, signals_to_otpd_are_asked_until_heard);
 	tcase_add_test(t, quit_ends_with_its_code_and_nothing_left);
 	tcase_add_test(t, quit_counts_though_the_engine_is_gone);
