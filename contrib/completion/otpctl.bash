@@ -25,7 +25,7 @@ _otpctl()
 	    resume
 	    start-child terminate-child restart-child delete-child
 	    which-children count-children partition call cast send sys
-	    help"
+	    agent help"
 
 	cur=${COMP_WORDS[COMP_CWORD]}
 	prev=${COMP_WORDS[COMP_CWORD - 1]}
@@ -89,6 +89,14 @@ _otpctl()
 			    "$(_otpctl_paths "${where[@]}")" -- "$cur")
 		elif [[ ${COMP_WORDS[i + 1]} == trace ]]; then
 			mapfile -t COMPREPLY < <(compgen -W "on off" -- "$cur")
+		fi ;;
+	agent)
+		if [[ $prev == agent ]]; then
+			mapfile -t COMPREPLY < <(compgen -W \
+			    "$(_otpctl_paths "${where[@]}")" -- "$cur")
+		elif [[ $prev == "${COMP_WORDS[i + 1]}" ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "get put update
+			    delete get-and-update" -- "$cur")
 		fi ;;
 	sync|reload|shutdown|events|failed|info|resume)
 		;;

@@ -16,7 +16,7 @@ end
 
 set -l with_paths status is-running is-failed wait start stop restart \
     signal logs why start-child terminate-child restart-child delete-child \
-    which-children count-children partition call cast send
+    which-children count-children partition call cast send agent
 set -l without sync reload check shutdown events failed info resume sys help
 
 complete -c otpctl -f
@@ -35,6 +35,8 @@ complete -c otpctl -n '__fish_seen_subcommand_from signal' \
     -a 'HUP INT QUIT TERM KILL USR1 USR2 STOP CONT'
 complete -c otpctl -n '__fish_seen_subcommand_from sys' \
     -a 'get-state get-status suspend resume statistics trace replace-state change-code terminate'
+complete -c otpctl -n '__fish_seen_subcommand_from agent' \
+    -a 'get put update delete get-and-update'
 complete -c otpctl -n '__fish_seen_subcommand_from check' -F
 complete -c otpctl -n '__fish_seen_subcommand_from help' -a "$with_paths $without"
 complete -c otpctl -n '__fish_seen_subcommand_from events logs' -s f -l follow -d 'Go on with what is new'

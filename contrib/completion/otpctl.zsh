@@ -50,6 +50,7 @@ _otpctl_commands() {
 		'cast:tell a gen_server, without an answer'
 		'send:send a gen_server a plain message'
 		'sys:look into a gen_server, or suspend it'
+		"agent:look into an agent's state, change it"
 		'help:the commands, or more about one'
 	)
 	_describe command commands
@@ -85,6 +86,10 @@ _otpctl() {
 			    trace replace-state change-code terminate
 		elif (( CURRENT == 3 )); then _otpctl_paths
 		elif [[ $words[2] == trace ]]; then compadd on off
+		fi ;;
+	agent) if (( CURRENT == 2 )); then _otpctl_paths
+		elif (( CURRENT == 3 )); then
+			compadd get put update delete get-and-update
 		fi ;;
 	*) _otpctl_paths ;;
 	esac

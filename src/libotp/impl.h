@@ -240,6 +240,8 @@ int	otpi_flush_all(struct otp *o);
 int	otpi_json_get(const char *text, size_t len, const char *field,
 	    char *out, size_t size);
 int	otpi_json_string(struct otp_out *out, const char *text);	/* quoted */
+/* Does it look like one JSON value?  Nesting is only counted. */
+bool	otpi_json_is(const char *text, size_t len);
 /* text as a JSON value: as it stands when it looks like one, else quoted. */
 int	otpi_json_value(struct otp_out *out, const char *text, size_t len);
 

@@ -301,15 +301,21 @@ otpi_json_string(struct otp_out *out, const char *text)
 	return quoted(out, text, strlen(text));
 }
 
+bool
+otpi_json_is(const char *text, size_t len)
+{
+	struct scan s = { text, text + len };
+
+	if (len == 0 || text[0] == '\0' ||
+	    strchr("{[\"-0123456789tfn", text[0]) == NULL || skip(&s) < 0)
+		return false;
+	blanks(&s);
+	return s.at == s.end;
+}
+
 int
 otpi_json_value(struct otp_out *out, const char *text, size_t len)
 {
-	struct scan s = { text, text + len };
-	bool json = len > 0 && strchr("{[\"-0123456789tfn", text[0]) != NULL &&
-	    text[0] != '\0' && skip(&s) == 0;
-
-	blanks(&s);
-	if (json && s.at == s.end)
-		return otp_write(out, text, len);
-	return quoted(out, text, len);
+	return otpi_json_is(text, len) ? otp_write(out, text, len) :
+	    quoted(out, text, len);
 }

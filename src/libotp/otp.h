@@ -267,6 +267,38 @@ int	otp_demonitor(struct otp *self, uint64_t ref);
 int	otp_link(struct otp *self, const char *target);
 int	otp_unlink(struct otp *self, const char *target);
 
+/* --- agents: a state that otp-agent(8) keeps --- */
+
+/*
+ * path is a JSON pointer: "/a/b/0", "" the whole.  Values are JSON text.  As
+ * otp_call(); also -EINVAL: that is no JSON value, -ENOENT: there is nothing
+ * at the path, -OTP_EREMOTE: refused, otp_reason() says why ("too_large").
+ */
+int	otp_agent_get(struct otp *self, const char *agent, const char *path,
+	    int timeout_ms, char **value, size_t *len);
+/* At the end of an array "-" is its next place.  Objects and arrays around
+ * the place must be there: -ENOENT. */
+int	otp_agent_put(struct otp *self, const char *agent, const char *path,
+	    const char *value, int timeout_ms);
+/* A merge patch: members of objects are set, or with null taken away. */
+int	otp_agent_update(struct otp *self, const char *agent,
+	    const char *path, const char *patch, int timeout_ms);
+/* What is not there is no error. */
+int	otp_agent_delete(struct otp *self, const char *agent,
+	    const char *path, int timeout_ms);
+/*
+ * Put value (NULL: delete) if what is there equals compare (NULL: in any case,
+ * "": if nothing is there), else -ECANCELED.  What was there before is the
+ * caller's to free(), "null" for nothing; old and len may be NULL.
+ */
+int	otp_agent_get_and_update(struct otp *self, const char *agent,
+	    const char *path, const char *compare, const char *value,
+	    int timeout_ms, char **old, size_t *len);
+/* op is "put", "update" or "delete".  As otp_cast(): nobody is told whether it
+ * could be done. */
+int	otp_agent_cast(struct otp *self, const char *agent, const char *op,
+	    const char *path, const char *value);
+
 /* --- words --- */
 
 const char *otp_strerror(int error);	/* never NULL */

@@ -36,9 +36,8 @@ read_stdin(struct buf *b)
 	return n == 0;
 }
 
-/* The operand, standard input for "-", nothing for none.  False after words. */
-static bool
-take_payload(struct ctl *c, int operand, struct buf *b)
+bool
+server_payload(struct ctl *c, int operand, struct buf *b)
 {
 	if (operand >= c->argc)
 		buf_puts(b, "");
@@ -49,9 +48,8 @@ take_payload(struct ctl *c, int operand, struct buf *b)
 	return true;
 }
 
-/* JSON laid out; what is none as it came, in a terminal made safe. */
-static void
-show(struct ctl *c, const char *text, size_t len)
+void
+server_show(struct ctl *c, const char *text, size_t len)
 {
 	cJSON *string;
 	char *quoted;
@@ -85,13 +83,13 @@ speak(struct ctl *c, uint8_t type)
 	int rc = CTL_USAGE;
 	size_t len;
 
-	if (take_payload(c, 1, &payload)) {
+	if (server_payload(c, 1, &payload)) {
 		call.payload = payload.data != NULL ? payload.data : "";
 		call.len = payload.len;
 		rc = server_ask(c, c->argv[0], &call, &reply, &len);
 	}
 	if (rc == CTL_OK && reply != NULL)
-		show(c, reply, len);
+		server_show(c, reply, len);
 	buf_done(&payload);
 	free(reply);
 	return rc;
@@ -129,7 +127,7 @@ show_trace(void *arg, const char *text, size_t len)
 	char *printed;
 
 	if (event == NULL || type == NULL) {
-		show(c, text, len);
+		server_show(c, text, len);
 	} else {
 		buf_text(&c->text, event);
 		buf_pad(&c->text, strlen(event) < 4 ? 4 - strlen(event) : 1);
@@ -187,7 +185,7 @@ show_reply(struct ctl *c, const struct sys_row *row, const char *text,
 	if (rc != CTL_OK)
 		c->out->refused(c, c->argv[1], reply);
 	else if (row->done == NULL || !cJSON_IsObject(reply))
-		show(c, text, len);
+		server_show(c, text, len);
 	else
 		c->out->outcome(c, c->argv[1], row->done, reply);
 	cJSON_Delete(reply);
@@ -223,7 +221,7 @@ cmd_sys(struct ctl *c)
 		if (c->timeout_ns == 0)
 			c->deadline = 0;
 	}
-	if (!take_payload(c, 2, &payload))
+	if (!server_payload(c, 2, &payload))
 		return CTL_USAGE;
 	call.tag = row->tag;
 	call.payload = payload.data != NULL ? payload.data : "";

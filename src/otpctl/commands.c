@@ -123,6 +123,12 @@ const struct command commands[] = {
 	    "[EXTRA], terminate [REASON].\ntrace shows each message until it "
 	    "is interrupted, or for --timeout.",
 	    cmd_sys, 2, 3, CALL_OPTS, CALL_S, false },
+	{ "agent", "NAME OP [PATH...]", "look into an agent's state, change it",
+	    "OP is one of get [PATH], put PATH VALUE, update PATH PATCH, "
+	    "delete PATH,\nget-and-update PATH VALUE [COMPARE|absent].  A PATH "
+	    "is a JSON pointer (/a/b/0),\n. the whole.  A VALUE is JSON; - "
+	    "reads it from standard input.",
+	    cmd_agent, 2, 5, CALL_OPTS, CALL_S, false },
 	{ "help", "[COMMAND]", "this list, or more about one command", NULL,
 	    cmd_help, 0, 1, 0, QUESTION_S, true },
 	{ NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, false }

@@ -26,6 +26,10 @@ struct server_call {
  */
 int	server_ask(struct ctl *c, const char *address,
 	    const struct server_call *call, char **out, size_t *out_len);
+/* An operand, standard input for "-", nothing for none.  False after words. */
+bool	server_payload(struct ctl *c, int operand, struct buf *b);
+/* JSON laid out; what is none as it came, in a terminal made safe. */
+void	server_show(struct ctl *c, const char *text, size_t len);
 /* Is that reply {"error":...}? */
 bool	server_refused(const char *text, size_t len);
 
