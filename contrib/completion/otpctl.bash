@@ -22,7 +22,7 @@ _otpctl()
 	local -a where=()
 	local commands="status is-running is-failed wait sync start stop
 	    restart signal reload check shutdown events logs why failed info
-	    resume
+	    resume upgrade
 	    start-child terminate-child restart-child delete-child
 	    which-children count-children partition call cast send sys
 	    agent help"
@@ -62,7 +62,8 @@ _otpctl()
 	case $command in
 	"")	mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
 	help)	mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
-	check)	mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
+	check|upgrade)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	signal)
 		if [[ $prev == signal ]]; then
 			mapfile -t COMPREPLY < <(compgen -W "HUP INT QUIT TERM

@@ -17,7 +17,7 @@ end
 set -l with_paths status is-running is-failed wait start stop restart \
     signal logs why start-child terminate-child restart-child delete-child \
     which-children count-children partition call cast send agent
-set -l without sync reload check shutdown events failed info resume sys help
+set -l without sync reload check shutdown events failed info resume upgrade sys help
 
 complete -c otpctl -f
 complete -c otpctl -s q -d 'Nothing about what went well'

@@ -39,6 +39,7 @@ _otpctl_commands() {
 		'failed:all that has failed, and recent obituaries'
 		'info:otpd itself: version, processes, files'
 		'resume:start the engine again that otpd has given up'
+		'upgrade:let otpd become a newer one, under all that runs'
 		'start-child:add a child to a supervisor, start it'
 		'terminate-child:stop a child, keep its specification'
 		'restart-child:start a child that is stopped'
@@ -76,7 +77,7 @@ _otpctl() {
 	case $words[1] in
 	sync|reload|shutdown|events|failed|info|resume) ;;
 	help) _otpctl_commands ;;
-	check) _files ;;
+	check|upgrade) _files ;;
 	signal) if (( CURRENT == 2 )); then _signals; else _otpctl_paths; fi ;;
 	wait) if (( CURRENT == 2 )); then _otpctl_paths
 		else compadd starting running stopping backoff stopped failed gone

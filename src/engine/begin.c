@@ -29,6 +29,9 @@ engine_welcome(struct engine *e, const struct spawn_header *h)
 	size_t len = h->len - sizeof(*h);
 
 	memcpy(&told, h + 1, len < sizeof(told) ? len : sizeof(told));
+	told.version_text[sizeof(told.version_text) - 1] = '\0';
+	told.from[sizeof(told.from) - 1] = '\0';
+	e->otpd = told;
 	e->engines = told.engines;
 	e->crashed = told.crashed;
 	e->asked = told.asked;
@@ -423,7 +426,7 @@ note_crash(struct engine *e)
 		(void)events_add(e->events, &ev);
 	reason_from_status(e->last_status, false, reason);
 	ev.reason = e->last_hung ? "it did not answer otpd" : reason;
-	if (n > 0 && e->last_status != 0)	/* 0: it held, and resumed */
+	if (n > 0 && e->last_status != 0)	/* 0: it was to end */
 		(void)events_add(e->events, &ev);
 	ev.reason = NULL;
 	ev.type = EVENT_ENGINE_STARTED;
@@ -502,6 +505,7 @@ engine_listed(struct engine *e)
 	}
 	engine_notify_begin();
 	keep_history(e);
+	engine_note_otpd(e);
 	note_crash(e);
 	if (e->rung >= SPAWN_RUNG_BEFORE && !rung_drop_event(e) &&
 	    e->rung == SPAWN_RUNG_BEFORE)

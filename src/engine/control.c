@@ -149,6 +149,7 @@ static const struct {
 	{ "whereis", op_whereis },
 	{ "why_down", op_why_down },
 	{ "resume", op_resume },
+	{ "upgrade", op_upgrade },
 };
 
 void

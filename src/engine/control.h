@@ -40,6 +40,8 @@ op_fn	op_partition;
 /* ops_ask.c: questions */
 op_fn	op_status, op_why, op_failed, op_info, op_signal, op_wait, op_sync,
 	op_events;
+/* upgrade.c */
+op_fn	op_upgrade;
 /* link_ops.c: names, and why somebody is gone */
 /* rung.c: the hold, and its end */
 op_fn	op_held, op_resume;

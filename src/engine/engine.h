@@ -11,6 +11,7 @@
 #ifndef OTPD_ENGINE_ENGINE_H
 #define OTPD_ENGINE_ENGINE_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -137,6 +138,7 @@ struct engine_record {		/* in the snapshot; grows at its end */
 	uint32_t	 engines;	/* started before the one that wrote */
 	uint32_t	 quit;		/* 1 + the code that otpd is to exit
 					 * with; 0: it is not */
+	uint32_t	 otpd_crashes, otpd_upgrades;	/* as told last */
 };
 
 struct saved_record {		/* read from the snapshot, not yet used */
@@ -165,6 +167,7 @@ struct crumb {			/* what the engine is about; see rung.h */
 
 #define CONFIG_KEYS	(1ULL << 63)	/* apart from the keys of log pipes */
 #define EVENTS_KEY	(3ULL << 62)	/* the history of events */
+#define OTPD_CRASHES_TOLD 16	/* at a time */
 #define PIDS_BUCKETS	1024
 #define NOTES_MAX	64
 #define NAMES_BUCKETS	256
@@ -214,6 +217,12 @@ struct engine {
 	uint32_t	 nreplies, replies_cap;
 	uint64_t	 next_request;
 	struct reload	 reload;
+	struct {		/* of otpd: who waits to hear that it was not
+				 * done */
+		server_peer	 peer;	/* 0: nobody */
+		uint64_t	 ref, token;
+		char		 file[PATH_MAX];
+	}		 upgrade;
 
 	/* kept across engines, in the snapshot */
 	uint64_t	 config_key;	/* of the held running configuration */
@@ -245,7 +254,8 @@ struct engine {
 	bool		 booted;
 	uint64_t	 ping, ponged;	/* tokens: sent last, answered last */
 	bool		 ping_sent;	/* in this turn */
-	uint32_t	 engines, crashed;	/* as the spawner says */
+	struct spawn_welcome otpd;	/* as the spawner says */
+	uint32_t	 engines, crashed;
 	int32_t		 last_status;	/* of the engine before, as waitpid */
 	bool		 last_hung;	/* it was killed, not answering */
 	enum spawn_rung	 rung;
@@ -299,6 +309,8 @@ void	engine_told_child(struct engine *e, uint64_t inc,
 	    const struct spawn_child *told);
 
 void	engine_told_asked(struct engine *e, uint32_t mask);
+/* What the errno of an exec that failed does not say. */
+const char *world_exec_words(const char *program, int error);
 
 /* --- ready.c: notify messages --- */
 void	engine_ready(struct engine *e, uint32_t slot);	/* its start returned */
@@ -357,6 +369,12 @@ void	engine_reload_result(struct engine *e, struct out *o);
 void	engine_check(struct engine *e, const char *file, struct out *o);
 /* Let the spawner hold this text as the running configuration. */
 int	engine_hold_config(struct engine *e, const char *text, size_t len);
+
+/* --- upgrade.c: of otpd itself --- */
+void	engine_told_upgraded(struct engine *e, uint64_t token,
+	    const struct spawn_upgraded *told);
+/* Its crashes and upgrades that no engine has told yet become events. */
+void	engine_note_otpd(struct engine *e);
 
 /* --- save.c, begin.c: the snapshot, and how an engine begins --- */
 /* 0, 1 when there was nothing to write, or negative errno. */

@@ -23,7 +23,9 @@ struct out;
 	X(ENGINE_CRASHED, "engine_crashed") \
 	X(LOGGER_STARTED, "logger_started") X(SIGNAL, "signal") \
 	X(SHUTDOWN, "shutdown") X(FAULT, "fault") X(REFUSED, "refused") \
-	X(RECOVERED, "recovered") X(OVERDUE, "overdue")
+	X(RECOVERED, "recovered") X(OVERDUE, "overdue") \
+	X(SPAWNER_CRASHED, "spawner_crashed") X(UPGRADED, "upgraded") \
+	X(UPGRADE_REFUSED, "upgrade_refused")
 
 enum event_type {
 #define X(name, word) EVENT_##name,

@@ -73,6 +73,7 @@ put_history(struct engine *e, const char *path, const char *sup, int max,
 		    ev.type == EVENT_GAVE_UP ||
 		    ev.type == EVENT_START_FAILED ||
 		    ev.type == EVENT_ENGINE_CRASHED ||
+		    ev.type == EVENT_SPAWNER_CRASHED ||
 		    (ev.type == EVENT_EXITED && ev.reason != NULL &&
 		    reason_class(ev.reason) == REASON_ABNORMAL);
 
@@ -220,10 +221,17 @@ op_info(struct engine *e, const struct caller *c)
 	out_key_int(&o, "engines", e->engines);
 	out_key_int(&o, "crashed", e->crashed);
 	out_key_int(&o, "rung", e->rung);
-	if (e->engines > 0) {
+	if (e->last_status != 0) {
 		reason_from_status(e->last_status, false, reason);
 		out_key_string(&o, "last_crash", reason);
 	}
+	out_key_string(&o, "otpd_version", e->otpd.version_text);
+	out_key_int(&o, "otpd_crashes", e->otpd.crashes);
+	if (e->otpd.crashes > 0) {
+		reason_from_status(e->otpd.crash_signal, false, reason);
+		out_key_string(&o, "otpd_last_crash", reason);
+	}
+	out_key_int(&o, "upgrades", e->otpd.upgrades);
 	out_key_string(&o, "config", e->config_file);
 	out_key_string(&o, "log_dir", e->log_dir);
 	out_key_int(&o, "uptime_ms", (int64_t)(loop_now_ms() - e->started_ms));

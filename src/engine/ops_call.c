@@ -171,6 +171,8 @@ engine_closed(void *arg, server_peer peer)
 	struct engine *e = arg;
 
 	engine_drop_waiters(e, peer);
+	if (e->upgrade.peer == peer)
+		e->upgrade.peer = 0;
 	for (uint32_t i = 0; i < e->nrequests; i++)
 		if (e->requests[i].peer == peer)
 			e->requests[i].peer = 0;

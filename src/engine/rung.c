@@ -275,6 +275,10 @@ op_held(struct engine *e, const struct caller *c)
 		op_info(e, c);
 		return;
 	}
+	if (op != NULL && strcmp(op, "upgrade") == 0) {
+		op_upgrade(e, c);	/* the next one may not crash */
+		return;
+	}
 	last_death(e, how, sizeof(how));
 	control_refuse(e, c, "held", "otpd holds: its engine crashed %u times "
 	    "in a row (the last one %s); services run on, but nobody restarts "

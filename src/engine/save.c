@@ -97,7 +97,9 @@ put_engine(struct engine *e)
 	    .next_log_key = e->next_log_key,
 	    .straw_code = e->straw_code, .stopping = e->stopping,
 	    .compat = e->compat, .engines = e->engines,
-	    .quit = e->quitting ? 1 + (uint32_t)e->quit_code : 0 };
+	    .quit = e->quitting ? 1 + (uint32_t)e->quit_code : 0,
+	    .otpd_crashes = e->otpd.crashes,
+	    .otpd_upgrades = e->otpd.upgrades };
 
 	if (memcmp(&r, &e->saved, sizeof(r)) == 0)
 		return;

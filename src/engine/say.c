@@ -72,6 +72,7 @@ worth_saying(struct engine *e, const struct event *ev)
 	switch (ev->type) {
 	case EVENT_START_FAILED: case EVENT_GAVE_UP: case EVENT_FAULT:
 	case EVENT_REFUSED: case EVENT_RECOVERED: case EVENT_OVERDUE:
+	case EVENT_UPGRADED: case EVENT_UPGRADE_REFUSED:
 	case EVENT_AUTO_SHUTDOWN: case EVENT_RELOADED:
 	case EVENT_ENGINE_CRASHED: case EVENT_BACKOFF:
 		return true;
@@ -92,6 +93,14 @@ put_event_name(struct out *line, enum event_type type)
 		out_format(line, "%c", *c == '_' ? ' ' : *c);
 }
 
+/* Its reason is a sentence for people, and not a reason as of OTP. */
+static bool
+says_words(enum event_type type)
+{
+	return type == EVENT_FAULT || type == EVENT_UPGRADED ||
+	    type == EVENT_UPGRADE_REFUSED;
+}
+
 static void
 put_event(struct out *line, const struct event *ev)
 {
@@ -107,7 +116,9 @@ put_event(struct out *line, const struct event *ev)
 		out_format(line, " because of %s", ev->child);
 	if (ev->type == EVENT_BACKOFF)
 		out_format(line, ": next try in %u ms", ev->delay_ms);
-	if (ev->reason != NULL) {
+	if (ev->reason != NULL && says_words(ev->type)) {
+		out_format(line, ": %s", ev->reason);
+	} else if (ev->reason != NULL) {
 		reason_words(ev->reason, words, sizeof(words));
 		out_format(line, ": %s", words);
 	}

@@ -120,9 +120,8 @@ failure_subject(struct engine *e, uint32_t slot, uint8_t step, char *out,
 	free(order);
 }
 
-/* What the errno of a failed exec does not say. */
-static const char *
-exec_words(const char *program, int error)
+const char *
+world_exec_words(const char *program, int error)
 {
 	struct stat st;
 	bool there = stat(program, &st) == 0;
@@ -148,7 +147,7 @@ failure_words(struct engine *e, uint32_t slot, const struct spawn_child *told,
 
 	failure_subject(e, slot, told->step, what, sizeof(what));
 	if (told->step == SPAWN_STEP_EXEC && what[0] == ' ')
-		why = exec_words(what + 1, told->error);
+		why = world_exec_words(what + 1, told->error);
 	(void)snprintf(out, size, "%s%.180s: %c%s", spawn_step_name(told->step),
 	    what, why[0] >= 'A' && why[0] <= 'Z' ? why[0] + 32 : why[0],
 	    why + 1);
@@ -418,7 +417,8 @@ has_body(const struct spawn_header *h)
 		[SPAWN_CHILD] = offsetof(struct spawn_child, label),
 		[SPAWN_ASKED] = sizeof(struct spawn_asked),
 		[SPAWN_LOGGER] = sizeof(struct spawn_logger),
-		[SPAWN_TROUBLE] = sizeof(struct spawn_trouble) };
+		[SPAWN_TROUBLE] = sizeof(struct spawn_trouble),
+		[SPAWN_UPGRADED] = sizeof(struct spawn_upgraded) };
 
 	return h->type >= sizeof(sizes) / sizeof(sizes[0]) ||
 	    h->len >= sizeof(*h) + sizes[h->type];
@@ -443,6 +443,7 @@ engine_spawner_record(void *arg, const struct spawn_header *h, int fd)
 	case SPAWN_LOGGER:	told_logger(e, body); break;
 	case SPAWN_PONG:	engine_pong(e, h->inc); break;
 	case SPAWN_TROUBLE:	engine_told_trouble(e, body); break;
+	case SPAWN_UPGRADED:	engine_told_upgraded(e, h->inc, body); break;
 	default:		break;
 	}
 	if (fd >= 0)

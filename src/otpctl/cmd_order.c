@@ -118,25 +118,35 @@ cmd_reload(struct ctl *c)
 	return rc;
 }
 
+/* path as it is, or below the working directory, into the request. */
+static int
+add_file(cJSON *req, const char *path)
+{
+	char cwd[PATH_MAX], *file = NULL;
+
+	if (path[0] == '/') {
+		(void)cJSON_AddStringToObject(req, "file", path);
+		return CTL_OK;
+	}
+	if (getcwd(cwd, sizeof(cwd)) == NULL ||
+	    asprintf(&file, "%s/%s", cwd, path) < 0) {
+		ctl_warn("the working directory: %s", strerror(errno));
+		return CTL_FAILED;
+	}
+	(void)cJSON_AddStringToObject(req, "file", file);
+	free(file);
+	return CTL_OK;
+}
+
 int
 cmd_check(struct ctl *c)
 {
 	cJSON *req = ctl_request("check"), *reply;
-	char cwd[PATH_MAX], *file = NULL;
 	int rc;
 
-	if (c->argc == 1 && c->argv[0][0] == '/') {
-		(void)cJSON_AddStringToObject(req, "file", c->argv[0]);
-	} else if (c->argc == 1) {
-		if (getcwd(cwd, sizeof(cwd)) == NULL ||
-		    asprintf(&file, "%s/%s", cwd, c->argv[0]) < 0) {
-			ctl_warn("the working directory: %s",
-			    strerror(errno));
-			cJSON_Delete(req);
-			return CTL_FAILED;
-		}
-		(void)cJSON_AddStringToObject(req, "file", file);
-		free(file);
+	if (c->argc == 1 && add_file(req, c->argv[0]) != CTL_OK) {
+		cJSON_Delete(req);
+		return CTL_FAILED;
 	}
 	rc = ctl_order(c, req, NULL, &reply);
 	if (rc != CTL_OK)
@@ -200,6 +210,47 @@ cmd_resume(struct ctl *c)
 		c->out->outcome(c, NULL, "the engine starts again", reply);
 	cJSON_Delete(reply);
 	return rc;
+}
+
+static const char *
+or_unknown(const cJSON *reply, const char *key)
+{
+	const char *text = ctl_string(reply, key);
+
+	return text != NULL && strlen(text) < 32 ? text : "?";
+}
+
+/*
+ * The engine that is asked is killed by what it was asked for: ctl_order()
+ * asks the next one, which knows by "after" that it is done.
+ */
+int
+cmd_upgrade(struct ctl *c)
+{
+	cJSON *req, *reply = NULL;
+	char done[96];
+	double upgrades;
+	int rc;
+
+	rc = ctl_ask(c, CTL_ENGINE, ctl_request("info"), &reply);
+	if (rc != CTL_OK)
+		return rc;
+	upgrades = ctl_number(reply, "upgrades", 0);
+	cJSON_Delete(reply);
+	req = ctl_request("upgrade");
+	(void)cJSON_AddNumberToObject(req, "after", upgrades);
+	if (c->argc == 1 && add_file(req, c->argv[0]) != CTL_OK) {
+		cJSON_Delete(req);
+		return CTL_FAILED;
+	}
+	rc = ctl_order(c, req, NULL, &reply);
+	if (rc != CTL_OK)
+		return rc;
+	(void)snprintf(done, sizeof(done), "otpd is upgraded from %s to %s",
+	    or_unknown(reply, "from"), or_unknown(reply, "version"));
+	c->out->outcome(c, NULL, done, reply);
+	cJSON_Delete(reply);
+	return CTL_OK;
 }
 
 int

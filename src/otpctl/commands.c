@@ -9,6 +9,7 @@
 
 #define FOR_EVER	0
 #define QUESTION_S	10	/* how long an answer may take */
+#define UPGRADE_S	30
 #define CALL_S		5	/* OTP's */
 
 #define CALL_OPTS	(CTL_OPT_TIMEOUT | CTL_OPT_TIMEOUT_MS)
@@ -83,6 +84,12 @@ const struct command commands[] = {
 	    "When its engine keeps crashing otpd holds: services run on, and "
 	    "every command says\nso.  This lets it begin where it was.",
 	    cmd_resume, 0, 0, CTL_OPT_TIMEOUT, QUESTION_S, false },
+	{ "upgrade", "[FILE]", "let otpd become a newer one, under all that runs",
+	    "FILE is the new otpd; without it the one that is now where otpd "
+	    "was started from.\nServices run on; otpd, its engine and its "
+	    "logger are exchanged.  A program that\ncannot take over is "
+	    "refused, and nothing changes.",
+	    cmd_upgrade, 0, 1, CTL_OPT_TIMEOUT, UPGRADE_S, true },
 	{ "start-child", "SUP SPEC", "add a child to a supervisor, start it",
 	    "SPEC is JSON as in the configuration; - reads it from standard "
 	    "input.",

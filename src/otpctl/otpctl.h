@@ -129,6 +129,7 @@ int	cmd_reload(struct ctl *c);
 int	cmd_check(struct ctl *c);
 int	cmd_shutdown(struct ctl *c);
 int	cmd_resume(struct ctl *c);
+int	cmd_upgrade(struct ctl *c);
 int	cmd_events(struct ctl *c);
 int	cmd_logs(struct ctl *c);
 int	cmd_why(struct ctl *c);

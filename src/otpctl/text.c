@@ -227,6 +227,8 @@ event_tint(const char *event)
 		{ "restarting", TINT_BUSY }, { "backoff", TINT_BUSY },
 		{ "start_failed", TINT_BAD }, { "gave_up", TINT_BAD },
 		{ "engine_crashed", TINT_BAD }, { "fault", TINT_BAD },
+		{ "spawner_crashed", TINT_BAD },
+		{ "upgrade_refused", TINT_BAD },
 	};
 	size_t i;
 

@@ -27,6 +27,7 @@
 #include "spawner/spawn.h"
 #include "spawner/state.h"
 #include "spawner/takeover.h"
+#include "spawner/upgrade.h"
 #include "spawner/watchdog.h"
 
 #define OLD_KERNEL_FDS	4096	/* closed one by one without close_range */
@@ -273,6 +274,8 @@ timeout_ms(const struct spawner *sp)
 	if (requests_left(sp) && !sp->untold.pong && !sp->stuck)
 		return 0;
 	at = sooner(at, sp->logger->kill_ns);
+	if (sp->upgrade.phase == UPGRADE_ASKS)
+		at = sooner(at, sp->upgrade.deadline_ns);
 	if (sp->quit.phase == QUIT_NOT) {
 		at = sooner(at, sp->engine->restart_ns);
 		at = sooner(at, sp->logger->restart_ns);
@@ -311,6 +314,7 @@ turn(struct spawner *sp)
 	reap_sweep(sp, now, n > 0);
 	programs_tick(sp, now);
 	watchdog_tick(sp, now);
+	upgrade_tick(sp, now);
 	if (sp->quit.phase != QUIT_NOT)
 		quit_tick(sp, now);
 	tell_engine(sp);

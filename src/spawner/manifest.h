@@ -83,6 +83,7 @@ struct manifest {
 	int32_t		ready;		/* the parent of -b waits on it; -1 */
 	uint32_t	quitting;	/* 1 + the code to leave with */
 	uint32_t	crashes, upgrades;	/* of otpd itself, ever */
+	uint32_t	upgrading;	/* it is about to become another */
 	int32_t		crash_signal;	/* of the last one */
 	char		upgraded_from[16];
 	uint64_t	crash_ns[CRASHES_KEPT];	/* newest first */
@@ -94,7 +95,8 @@ struct manifest {
 const char *manifest_form(void);
 /* Makes sp->carried.  0 or -errno. */
 int	manifest_make(struct spawner *sp);
-/* Everything that stays is known: it may be taken over from now on. */
+/* Everything that stays is known: it may be taken over from now on.  Also by
+ * who has taken it over: it is his then. */
 void	manifest_seal(struct spawner *sp);
 /* 0, -EPROTO: of another form, -EBADMSG: it makes no sense. */
 int	manifest_check(const struct manifest_constant *c);

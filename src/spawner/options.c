@@ -12,6 +12,7 @@
 
 #include "config.h"
 #include "spawner/say.h"
+#include "spawner/upgrade.h"
 
 #define GO_ON	(-1)
 #define USAGE	2
@@ -168,10 +169,20 @@ take(struct options *o, int c)
 	return complain("a path that is too long:", c);
 }
 
-/* The two long ones that everybody tries. */
+/* Whoever is about to become us asks: can we read that? */
 static int
-long_option(const char *arg)
+takes(const char *form)
 {
+	return form != NULL && strcmp(form, manifest_form()) == 0 ?
+	    UPGRADE_TAKES : UPGRADE_REFUSES;
+}
+
+/* The two long ones that everybody tries, and one that only otpd does. */
+static int
+long_option(const char *arg, const char *next)
+{
+	if (strcmp(arg, "--takes") == 0)
+		return takes(next);
 	if (strcmp(arg, "--help") == 0)
 		return print(help);
 	if (strcmp(arg, "--version") == 0)
@@ -190,7 +201,7 @@ options_parse(int argc, char **argv, struct options *out)
 	opterr = 0;
 	for (;;) {
 		if (optind < argc) {
-			rc = long_option(argv[optind]);
+			rc = long_option(argv[optind], argv[optind + 1]);
 			if (rc != GO_ON)
 				return rc;
 		}

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "spawner/programs.h"
+#include "spawner/upgrade.h"
 #include "spawner/watchdog.h"
 
 #define SIGNALS_TURN	16	/* read at once */
@@ -37,7 +38,7 @@ reaped(struct spawner *sp, int pid, int status)
 		program_died(sp, sp->engine, status);
 	else if (pid == sp->logger->pid)
 		program_died(sp, sp->logger, status);
-	else
+	else if (!upgrade_asked(sp, pid, status))
 		sp->carried->reaped_strangers++;
 }
 

@@ -17,6 +17,7 @@
 #include "spawner/reap.h"
 #include "spawner/say.h"
 #include "spawner/spawn.h"
+#include "spawner/upgrade.h"
 #include "spawner/watchdog.h"
 
 #define STARTS_TURN	32
@@ -144,6 +145,7 @@ handle(struct spawner *sp, const struct spawn_header *h)
 	case SPAWN_LABEL:	on_label(sp, h); break;
 	case SPAWN_ADOPT:	on_adopt(sp, h); break;
 	case SPAWN_RESUME:	program_resume(sp->engine); break;
+	case SPAWN_UPGRADE:	upgrade_order(sp, h); break;
 	default:		break;	/* of a later version */
 	}
 	return true;

@@ -29,9 +29,9 @@ struct options {
 /* What this engine has not been told yet. */
 struct untold {
 	bool		hello;		/* it has said HELLO */
-	bool		welcome, listed, logger, asked, pong;
+	bool		welcome, listed, logger, asked, pong, upgraded;
 	uint32_t	held;		/* next slot of held to list; 0: done */
-	uint64_t	pong_inc;
+	uint64_t	pong_inc, upgraded_inc;
 };
 
 /* Whether the engine (0) and the logger (1) are well. */
@@ -70,6 +70,17 @@ struct quitting {
 	bool		finish;		/* the logger is to be told */
 };
 
+enum upgrade_phase { UPGRADE_NOT, UPGRADE_ASKS, UPGRADE_GOES };
+
+struct upgrade {
+	enum upgrade_phase phase;
+	int		pid;		/* that is asked; 0 */
+	uint64_t	token;		/* of whoever wants to know */
+	uint64_t	deadline_ns;
+	struct spawn_upgraded told;
+	char		path[PATH_MAX];
+};
+
 struct spawner {
 	struct options	opt;
 	int		null, out, err;	/* /dev/null; otpd's own 1 and 2 */
@@ -96,6 +107,7 @@ struct spawner {
 	struct watch	watch;
 	struct sweep	sweep;
 	struct quitting	quit;
+	struct upgrade	upgrade;
 	struct table	table;
 	struct held_table held;
 };

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "spawner/channel.h"
+#include "spawner/programs.h"
 #include "spawner/quit.h"
 #include "spawner/reap.h"
 #include "spawner/say.h"
@@ -130,9 +131,17 @@ replace(struct spawner *sp, struct program *p)
 void
 takeover_go_on(struct spawner *sp)
 {
-	uint32_t quitting = sp->carried->quitting;
+	struct manifest *m = sp->carried;
+	uint32_t quitting = m->quitting;
 
 	(void)prctl(PR_SET_NAME, "otpd");
+	if (m->upgrading != 0) {
+		m->upgrading = 0;
+		m->upgrades++;
+		memcpy(m->upgraded_from, m->c.version, sizeof(m->c.version));
+		program_resume(sp->engine);	/* it is another one */
+	}
+	manifest_seal(sp);
 	replace(sp, sp->engine);
 	replace(sp, sp->logger);
 	if (sp->engine->pid != 0)

@@ -82,7 +82,7 @@ tell(struct program *p, uint16_t type, uint64_t inc, const void *body,
 {
 	struct {
 		struct spawn_header	h;
-		uint64_t		body[5];
+		uint64_t		body[12];
 	} r = { .h = { .len = (uint32_t)(sizeof(r.h) + n), .type = type,
 	    .inc = inc } };
 
@@ -103,11 +103,16 @@ channel_finish(struct program *logger)
 static bool
 tell_welcome(struct spawner *sp)
 {
+	const struct manifest *m = sp->carried;
 	struct spawn_welcome w = { .version = SPAWN_VERSION,
-	    .engines = sp->engine->started - 1, .asked = sp->carried->asked,
+	    .engines = sp->engine->started - 1, .asked = m->asked,
 	    .crashed = sp->engine->crashed, .status = sp->engine->status,
-	    .rung = program_rung(sp->engine), .hung = sp->watch.hung };
+	    .rung = program_rung(sp->engine), .hung = sp->watch.hung,
+	    .crashes = m->crashes, .crash_signal = m->crash_signal,
+	    .upgrades = m->upgrades };
 
+	memcpy(w.version_text, m->c.version, sizeof(w.version_text));
+	memcpy(w.from, m->upgraded_from, sizeof(w.from));
 	if (!tell(sp->engine, SPAWN_WELCOME, 0, &w, sizeof(w), -1))
 		return false;
 	sp->untold.welcome = false;
@@ -204,7 +209,7 @@ tell_rest(struct spawner *sp)
 			return false;
 		u->listed = false;
 	}
-	if (u->logger && sp->logger->pid != 0) {
+	if (u->logger && sp->logger->pid != 0 && !sp->logger->replaced) {
 		if (!tell(sp->engine, SPAWN_LOGGER, 0, &l, sizeof(l), -1))
 			return false;
 		u->logger = false;
@@ -216,6 +221,12 @@ tell_rest(struct spawner *sp)
 	}
 	if (!tell_troubles(sp))
 		return false;
+	if (u->upgraded) {
+		if (!tell(sp->engine, SPAWN_UPGRADED, u->upgraded_inc,
+		    &sp->upgrade.told, sizeof(sp->upgrade.told), -1))
+			return false;
+		u->upgraded = false;
+	}
 	if (u->pong) {
 		if (!tell(sp->engine, SPAWN_PONG, u->pong_inc, NULL, 0, -1))
 			return false;

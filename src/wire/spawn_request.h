@@ -59,6 +59,9 @@ enum spawn_type {
 	SPAWN_RESUME,		/* out of the hold: the next engine begins
 				 * where the last snapshot ends */
 	SPAWN_STARTED,		/* the first start of the tree is over */
+	SPAWN_UPGRADE,		/* a path, NUL-ended; "": otpd's own.  Become
+				 * it; answered by UPGRADED when that cannot
+				 * be, and by another WELCOME when it was */
 	/* spawner to engine */
 	SPAWN_WELCOME = 32,	/* struct spawn_welcome; answers HELLO */
 	SPAWN_CHILD,		/* struct spawn_child */
@@ -76,7 +79,9 @@ enum spawn_type {
 	/* logger to spawner */
 	SPAWN_DRAINED,		/* what was DROPPED has been read */
 	/* spawner to engine */
-	SPAWN_TROUBLE		/* struct spawn_trouble: for the events */
+	SPAWN_TROUBLE,		/* struct spawn_trouble: for the events */
+	SPAWN_UPGRADED		/* struct spawn_upgraded; inc as in UPGRADE: it
+				 * was not done */
 };
 
 struct spawn_header {
@@ -97,7 +102,11 @@ struct spawn_welcome {
 	uint32_t rung;		/* enum spawn_rung */
 	uint32_t hung;		/* 1: the one before was killed, for it did
 				 * not answer */
-	uint32_t pad;
+	uint32_t crashes;	/* of otpd itself, ever */
+	int32_t	 crash_signal;	/* of the last one */
+	uint32_t upgrades;	/* of otpd, ever */
+	char	 version_text[16];	/* of otpd itself, NUL-ended */
+	char	 from[16];	/* what it was before the last upgrade */
 };
 
 /*
@@ -122,6 +131,18 @@ enum spawn_trouble_kind {	/* that only the spawner can see */
 };
 struct spawn_trouble { uint32_t kind; int32_t error; uint32_t count, pad; };
 struct spawn_label { uint64_t label; };
+enum spawn_upgrade_outcome {
+	SPAWN_UPGRADE_FAILED = 1,	/* step, error: it cannot be started */
+	SPAWN_UPGRADE_STRANGE,	/* status: asked, it ended like no otpd */
+	SPAWN_UPGRADE_REFUSED,	/* it cannot read what it would be handed */
+	SPAWN_UPGRADE_SILENT,	/* asked, it did not end in time */
+	SPAWN_UPGRADE_ENDING	/* otpd is about to exit */
+};
+struct spawn_upgraded {
+	uint32_t outcome;	/* enum spawn_upgrade_outcome */
+	uint32_t step;
+	int32_t error, status;
+};
 struct spawn_adopt { uint64_t inc; };	/* the other one */
 
 enum spawn_state { SPAWN_ALIVE = 1, SPAWN_FAILED, SPAWN_EXITED };
