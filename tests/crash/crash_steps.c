@@ -120,9 +120,8 @@ add_supervisor(cJSON *to, const char *id, const char *strategy)
 	return sup;
 }
 
-/* The second one adds a child, leaves one out and changes one. */
-static char *
-config(struct rig *r, int version)
+char *
+day_config(struct rig *r, int version)
 {
 	cJSON *root = cJSON_CreateObject(), *all, *group, *rest;
 	char *text;
@@ -197,8 +196,8 @@ order(struct rig *r, const cJSON *request)
 	rig_fail(r, "no answer in %d times", REPEATS);
 }
 
-static cJSON *
-dynamic_spec(struct rig *r, const char *id)
+cJSON *
+day_spec(struct rig *r, const char *id)
 {
 	cJSON *array = cJSON_CreateArray(), *spec;
 
@@ -225,7 +224,7 @@ otp_order(struct rig *r, const struct step *s)
 		if (s->verb == START_CHILD)
 			(void)cJSON_AddItemToObject(request, "spec",
 			    s->arg[0] == '{' ? cJSON_Parse(s->arg) :
-			    dynamic_spec(r, s->arg));
+			    day_spec(r, s->arg));
 		else
 			(void)cJSON_AddStringToObject(request, "id", s->arg);
 	}
@@ -245,7 +244,7 @@ write_file(struct rig *r, const char *name, const char *text)
 static void
 reload(struct rig *r, const char *version)
 {
-	char *text = config(r, atoi(version));
+	char *text = day_config(r, atoi(version));
 	cJSON *request = rig_request("reload");
 
 	write_file(r, "otpd.json", text);
@@ -336,8 +335,8 @@ check_logs(struct rig *r)
 	free(starts);
 }
 
-static void
-shut_down(struct rig *r)
+void
+day_end(struct rig *r)
 {
 	cJSON_Delete(rig_ask(r, rig_request("shutdown")));
 	rig_drain(r);
@@ -348,10 +347,20 @@ shut_down(struct rig *r)
 }
 
 void
+day_worker(struct rig *r)
+{
+	char *name = strstr(r->worker, "oracle/oracle_worker");
+
+	if (name == NULL)
+		rig_fail(r, "where is the worker?");
+	(void)strcpy(name, "crash/crash_worker");
+}
+
+void
 day_run(struct rig *r, void (*before)(void *arg, unsigned step), void *arg,
     struct day *out)
 {
-	char *text = config(r, 1);
+	char *text = day_config(r, 1);
 	pid_t still;
 
 	rig_start(r, text);
@@ -372,5 +381,5 @@ day_run(struct rig *r, void (*before)(void *arg, unsigned step), void *arg,
 	out->tree = world_tree(r);
 	out->starts = world_starts(r);
 	out->steps = NSTEPS;
-	shut_down(r);
+	day_end(r);
 }

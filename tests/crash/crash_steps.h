@@ -13,6 +13,17 @@ struct day {			/* how it ended */
 	unsigned steps;
 };
 
+/*
+ * The tree of that day, as JSON; the caller frees.  Version 2 adds a child,
+ * leaves one out and changes one.
+ */
+char	*day_config(struct rig *r, int version);
+/* The specification of a child of that day, for start_child. */
+cJSON	*day_spec(struct rig *r, const char *id);
+/* The end of it: in order, and every start has left its line in a log. */
+void	 day_end(struct rig *r);
+/* The rig's workers are those of crash_worker.c. */
+void	 day_worker(struct rig *r);
 /* rig_init() was called; starts otpd and leaves nothing of it.  before (may
  * be NULL) is called ahead of each step. */
 void	day_run(struct rig *r, void (*before)(void *arg, unsigned step),

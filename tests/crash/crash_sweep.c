@@ -62,13 +62,8 @@ before_step(void *arg, unsigned step)
 static void
 prepare(struct run *run)
 {
-	char *name = strrchr(run->rig.worker, '/');
-
 	rig_init(&run->rig, RUN_TIMEOUT_S);
-	name = strstr(run->rig.worker, "oracle/oracle_worker");
-	if (name == NULL)
-		rig_fail(&run->rig, "where is the worker?");
-	(void)strcpy(name, "crash/crash_worker");
+	day_worker(&run->rig);
 	run->plan = crash_plan_new(&run->rig);
 	if (!run->logger)
 		run->plan->at = run->at;

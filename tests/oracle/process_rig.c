@@ -378,6 +378,12 @@ rig_ask_end(struct rig *r, struct line *line)
 	return object;
 }
 
+void
+rig_ask_drop(struct line *line)
+{
+	line_close(line);
+}
+
 /* --- starting --- */
 
 void

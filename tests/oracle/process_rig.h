@@ -51,6 +51,8 @@ void	rig_done(struct rig *r);
 /* Send the request, be sure that the engine has it; the answer comes later. */
 struct line *rig_ask_begin(struct rig *r, cJSON *request);
 cJSON	*rig_ask_end(struct rig *r, struct line *line);
+/* Nobody waits for the answer any more. */
+void	 rig_ask_drop(struct line *line);
 
 cJSON	*rig_request(const char *op);
 /* A FIFO in the directory that tells when something was written to it. */
