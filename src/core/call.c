@@ -70,7 +70,7 @@ begin(struct core *c, struct sup *s, struct child *ch, enum phase phase)
 static void
 explicit_start(struct child *ch)
 {
-	ch->held = ch->parked = false;
+	ch->held = ch->parked = ch->again = false;
 	ch->backoff_ms = 0;
 }
 
@@ -242,6 +242,7 @@ serve_stop(struct core *c, struct sup *s, struct call *m)
 		return;
 	}
 	ch->held = true;
+	ch->again = false;
 	child_dirty(c, ch);
 	begin(c, s, ch, PHASE_STOP);
 }
@@ -375,8 +376,10 @@ stop_early(struct core *c, struct sup *s, const struct core_call *call)
 	if (call->op == CORE_OP_STOP)
 		ch->held = true;
 	child_dirty(c, ch);
-	if (ch->state == CORE_STARTING)
-		(void)child_stop(c, ch);
+	if (ch->state != CORE_STARTING)
+		return;
+	ch->again = call->op == CORE_OP_RESTART;
+	(void)child_stop(c, ch);
 }
 
 static enum core_result

@@ -82,19 +82,22 @@ settle_lost(struct core *c, struct child *ch)
 	}
 }
 
-/* An operator's stop that was still in the mailbox, with its caller gone. */
+/*
+ * An operator's order that was still in the mailbox, with its caller gone, but
+ * had its effect already: it is given again.
+ */
 static void
-stop_held(struct core *c, struct child *ch)
+order_again(struct core *c, struct child *ch)
 {
+	bool stop = ch->held && child_lives(ch) && ch->state != CORE_STOPPING;
 	size_t len = strlen(ch->id) + 1;
 	struct call *m;
 
-	if (!ch->held || ch->parent == NULL || !child_lives(ch) ||
-	    ch->state == CORE_STOPPING)
+	if (ch->parent == NULL || !(stop || (ch->again && !ch->held)))
 		return;
 	m = core_alloc(sizeof(*m));
 	m->msg.kind = MSG_CALL;
-	m->op = CORE_OP_STOP;
+	m->op = stop ? CORE_OP_STOP : CORE_OP_START;
 	m->mute = true;
 	m->child = memcpy(core_alloc(len), ch->id, len);
 	mbox_post(c, ch->parent->sup, &m->msg);
@@ -127,7 +130,7 @@ core_reconciled(struct core *c, uint64_t now_ms)
 			continue;
 		rearm(c, ch);
 		settle_lost(c, ch);
-		stop_held(c, ch);
+		order_again(c, ch);
 		converge_orphan(c, ch);
 		if (ch->sup != NULL && ch->sup->phase != PHASE_DOWN)
 			sup_wake(c, ch->sup);

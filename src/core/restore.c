@@ -379,6 +379,7 @@ get_child(struct child *ch, const struct child_part *p)
 	ch->doomed = orphan || (p->flags & CHILD_F_DOOMED) != 0;
 	ch->changed = (p->flags & CHILD_F_CHANGED) != 0;
 	ch->wanted = (p->flags & CHILD_F_WANTED) != 0;
+	ch->again = (p->flags & CHILD_F_AGAIN) != 0;
 }
 
 static struct child *

@@ -109,7 +109,8 @@ put_child(const struct child *ch, struct child_part *out)
 	    (ch->killed ? CHILD_F_KILLED : 0u) |
 	    (ch->doomed ? CHILD_F_DOOMED : 0u) |
 	    (ch->changed ? CHILD_F_CHANGED : 0u) |
-	    (ch->wanted ? CHILD_F_WANTED : 0u);
+	    (ch->wanted ? CHILD_F_WANTED : 0u) |
+	    (ch->again ? CHILD_F_AGAIN : 0u);
 }
 
 static void

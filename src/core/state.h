@@ -68,6 +68,8 @@ struct child {
 	bool		 doomed : 1;	/* a reload wants it gone */
 	bool		 changed : 1;	/* a reload wants it restarted */
 	bool		 wanted : 1;	/* a reload wants it started */
+	bool		 again : 1;	/* stopped early for a restart that
+					 * is still in the mailbox */
 	bool		 lost : 1;	/* restored: no process, no exit yet */
 	bool		 seen : 1;	/* scratch, for comparing */
 	bool		 dirty : 1;

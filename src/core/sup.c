@@ -102,8 +102,9 @@ sup_init(struct core *c, struct sup *s)
 	s->gave_up = s->end_next = false;
 	tree_relist(c, s, false);
 	for (ch = s->first; ch != NULL; ch = ch->next)
-		if (ch->parked != ch->down) {
+		if (ch->parked != ch->down || ch->again) {
 			ch->parked = ch->down;
+			ch->again = false;
 			child_dirty(c, ch);
 		}
 	s->job = JOB_INIT;

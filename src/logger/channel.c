@@ -196,6 +196,15 @@ on_link(void *arg, uint32_t events)
 	}
 }
 
+/* otpd need not wait before it starts another, should this one be killed. */
+void
+channel_up(void)
+{
+	const struct spawn_header up = { .len = sizeof(up), .type = SPAWN_UP };
+
+	(void)send(SPAWN_FD_CHANNEL, &up, sizeof(up), MSG_NOSIGNAL);
+}
+
 static void
 hear_all(struct logger *lg)
 {

@@ -186,6 +186,7 @@ void	answer_turn(struct logger *lg);		/* sends them */
 
 /* --- channel.c --- */
 void	channel_start(struct logger *lg);
+void	channel_up(void);			/* it serves: tell otpd */
 void	channel_turn(struct logger *lg);	/* at the end of every turn */
 /* Everything that was told and that is in the pipes, before the end. */
 void	channel_finish(struct logger *lg);

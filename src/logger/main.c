@@ -213,6 +213,7 @@ main(int argc, char **argv)
 	(void)!chdir("/");
 	channel_start(&lg);
 	serve(&lg);
+	channel_up();
 	loop_after(lg.loop, each_turn, &lg);
 	rc = loop_run(lg.loop);
 	channel_finish(&lg);

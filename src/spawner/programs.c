@@ -332,6 +332,8 @@ program_died(struct spawner *sp, struct program *p, int status)
 	if (p == sp->engine) {
 		requests_drain(sp);
 		sp->untold = (struct untold){ .hello = false };
+	} else {
+		logger_readable(sp);
 	}
 	channel_close(p);
 	p->kill_ns = 0;

@@ -291,7 +291,7 @@ requests_drain(struct spawner *sp)
 	}
 }
 
-/* What it has drained; false when it makes no sense. */
+/* False when it makes no sense. */
 static bool
 logger_said(struct spawner *sp, const char *buf, size_t len)
 {
@@ -303,6 +303,8 @@ logger_said(struct spawner *sp, const char *buf, size_t len)
 			return false;
 		if (h->type == SPAWN_DRAINED)
 			held_drained(&sp->held, h->inc);
+		else if (h->type == SPAWN_UP)
+			sp->logger->up = true;
 	}
 	return true;
 }

@@ -51,7 +51,8 @@ enum spawn_type {
 	SPAWN_HEARD,		/* struct spawn_asked: those were dealt with */
 	SPAWN_PING,		/* reap all there is, tell it, then PONG(inc) */
 	SPAWN_QUIT,		/* struct spawn_quit: all is stopped, exit */
-	SPAWN_UP,		/* this engine knows all and serves */
+	SPAWN_UP,		/* this engine knows all and serves; the
+				 * logger says it, too */
 	SPAWN_LABEL,		/* struct spawn_label: of inc, for whoever knows
 				 * nothing else of it */
 	SPAWN_ADOPT,		/* struct spawn_adopt: another incarnation's

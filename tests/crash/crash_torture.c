@@ -69,6 +69,19 @@ any_child(struct torture *t, const char *type)
 	}
 }
 
+/* The round waits for its end: a signal takes its time. */
+static void
+send_signal(struct torture *t, pid_t pid, int sig, const char *name)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	if (fd < 0)		/* it has gone already */
+		return;
+	say(t, "dies:", name);
+	(void)syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0);
+	t->dying[t->ndying++] = fd;
+}
+
 static void
 service_dies(struct torture *t)
 {
@@ -76,17 +89,11 @@ service_dies(struct torture *t)
 		SIGKILL };
 	const cJSON *child = any_child(t, "worker");
 	const cJSON *pid = cJSON_GetObjectItem(child, "pid");
-	int fd;
 
-	if (!cJSON_IsNumber(pid) || strcmp(world_string(child, "id"),
-	    "still") == 0)
-		return;
-	fd = (int)syscall(SYS_pidfd_open, (pid_t)pid->valuedouble, 0);
-	if (fd < 0)		/* it has gone already */
-		return;
-	say(t, "dies:", world_string(child, "path"));
-	(void)syscall(SYS_pidfd_send_signal, fd, signals[roll(t, 5)], NULL, 0);
-	t->dying[t->ndying++] = fd;
+	if (cJSON_IsNumber(pid) && strcmp(world_string(child, "id"),
+	    "still") != 0)
+		send_signal(t, (pid_t)pid->valuedouble, signals[roll(t, 5)],
+		    world_string(child, "path"));
 }
 
 /* The engine or the logger, wherever it stands; it may just be absent. */
@@ -106,10 +113,9 @@ program_dies(struct torture *t, const char *name)
 		    entry->d_name);
 		f = fopen(path, "re");
 		if (f != NULL && fgets(comm, sizeof(comm), f) != NULL &&
-		    strncmp(comm, name, strlen(name)) == 0) {
-			say(t, "dies:", name);
-			(void)kill((pid_t)atoi(entry->d_name), SIGKILL);
-		}
+		    strncmp(comm, name, strlen(name)) == 0)
+			send_signal(t, (pid_t)atoi(entry->d_name), SIGKILL,
+			    name);
 		if (f != NULL)
 			(void)fclose(f);
 	}
@@ -245,17 +251,32 @@ stopped_by_order(const cJSON *children, const cJSON *child)
 	return false;
 }
 
+/* What was told in this round. */
+static void
+print_events(const struct torture *t)
+{
+	const cJSON *e;
+
+	cJSON_ArrayForEach(e, t->rig.heard)
+		printf("  %s %s %s %s\n", world_string(e, "event"),
+		    world_string(e, "path"), world_string(e, "reason"),
+		    world_string(e, "child"));
+}
+
 static void
 check_that_all_run(struct torture *t, const cJSON *children)
 {
 	const cJSON *c;
 
-	cJSON_ArrayForEach(c, children)
-		if (strcmp(world_string(c, "restart"), "permanent") == 0 &&
-		    !stopped_by_order(children, c) &&
-		    strcmp(world_string(c, "state"), "running") != 0)
-			rig_fail(&t->rig, "%s is %s", world_string(c, "path"),
-			    world_string(c, "state"));
+	cJSON_ArrayForEach(c, children) {
+		if (strcmp(world_string(c, "restart"), "permanent") != 0 ||
+		    stopped_by_order(children, c) ||
+		    strcmp(world_string(c, "state"), "running") == 0)
+			continue;
+		print_events(t);
+		rig_fail(&t->rig, "%s is %s", world_string(c, "path"),
+		    world_string(c, "state"));
+	}
 }
 
 static void

@@ -29,5 +29,17 @@ ok "another logger runs" not same "$(ctl --json info | pick logger_pid)" \
     "$logger"
 is "and answers" "$(ctl logs -n 1 a)" after
 is "an event tells it" "$(events event | grep -c '^logger_started')" 2
+
+# However often: one that has served is not made to wait.
+for i in 1 2 3 4 5 6 7 8; do
+	ctl logs -n 1 a > /dev/null	# waits until one serves
+	ctl sync
+	logger=$(ctl --json info | pick logger_pid)
+	kill -KILL "$logger"
+	await gone "$logger"
+done
+ctl logs -n 1 a > /dev/null
+is "each is followed at once" \
+    "$(grep -c 'logger was.*starting it again at once' "$T/stderr")" 9
 stop
 finish

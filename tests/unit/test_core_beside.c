@@ -427,6 +427,18 @@ START_TEST(survives_a_crash_after_each_command)
 }
 END_TEST
 
+/* Whoever asked is gone with the engine, but the first half was done. */
+START_TEST(a_restart_that_cut_a_start_short_is_finished)
+{
+	const char *log = rig_run(0, "root( a:slow=10 )",
+	    "arm a ok hold; restart root a; wait 10; restart root a; crash; "
+	    "wait 10; state a");
+
+	ck_assert_str_eq(log, "start a, start root |  | stop a shutdown |  | "
+	    " | stop a shutdown, start a | running starts 3 restarts 0");
+}
+END_TEST
+
 START_TEST(tells_people)
 {
 	check_row(&told[_i], RIG_TELLS);
@@ -489,6 +501,7 @@ main(void)
 	int failed;
 
 	tcase_add_loop_test(tc, stands_beside_the_rules, 0, nitems(rows));
+	tcase_add_test(tc, a_restart_that_cut_a_start_short_is_finished);
 	tcase_add_loop_test(tc, survives_a_crash_after_each_command, 0,
 	    nitems(rows));
 	tcase_add_loop_test(tc, tells_people, 0, nitems(told));
