@@ -2,7 +2,8 @@
 /*
  * Random torture: in every round some things happen at once that nobody waits
  * for (services, the engine and the logger die, orders are given, otpd is held
- * up); then all must come to rest, and what must be true is looked up in /proc.
+ * up or crashes); then all must come to rest, and what must be true is looked
+ * up in /proc.
  *
  *	crash_torture [-n ROUNDS] [-s SEED] [-v]
  */
@@ -24,6 +25,7 @@
 
 #define ROUND_TIMEOUT_S	30
 #define AT_ONCE_MAX	6
+#define CRASH_EVERY_S	3	/* otpd gives up when it crashes too often */
 
 struct torture {
 	struct rig	 rig;
@@ -35,6 +37,7 @@ struct torture {
 	struct line	*asked[AT_ONCE_MAX];
 	int		 dying[AT_ONCE_MAX];	/* pidfds */
 	unsigned	 nasked, ndying;
+	time_t		 crashed_s;	/* otpd itself, last */
 };
 
 static unsigned
@@ -121,6 +124,27 @@ program_dies(struct torture *t, const char *name)
 	}
 	if (proc != NULL)
 		(void)closedir(proc);
+}
+
+static time_t
+now_s(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec;
+}
+
+static void
+otpd_crashes(struct torture *t)
+{
+	static const int signals[] = { SIGSEGV, SIGBUS, SIGABRT };
+
+	if (now_s() - t->crashed_s < CRASH_EVERY_S)
+		return;
+	t->crashed_s = now_s();
+	say(t, "crashes:", "otpd");
+	(void)kill(t->rig.otpd, signals[roll(t, 3)]);
 }
 
 static cJSON *
@@ -219,8 +243,10 @@ something_happens(struct torture *t)
 		program_dies(t, "otp-engine");
 	else if (what < 68)
 		program_dies(t, "otp-logger");
-	else if (what < 75)
+	else if (what < 73)
 		otpd_is_held_up(t);
+	else if (what < 78)
+		otpd_crashes(t);
 	else
 		order_is_given(t);
 }
@@ -282,10 +308,7 @@ check_that_all_run(struct torture *t, const cJSON *children)
 static void
 round_begins(struct torture *t)
 {
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	t->rig.deadline = (uint64_t)(ts.tv_sec + ROUND_TIMEOUT_S) * 1000000000;
+	t->rig.deadline = (uint64_t)(now_s() + ROUND_TIMEOUT_S) * 1000000000;
 	cJSON_Delete(t->rig.heard);
 	t->rig.heard = cJSON_CreateArray();
 }
