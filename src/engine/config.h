@@ -33,6 +33,7 @@ struct service {
 	uint32_t		 log_keep;
 	bool			 log_timestamp;
 	bool			 logs;		/* stdout or stderr is a log */
+	bool			 tasks;		/* a supervisor of tasks */
 	uint32_t		 partitions;	/* of such a supervisor; or 0 */
 	uint32_t		 order_len;
 	struct spawn_start	*order;		/* workers: encoded, inc and

@@ -86,7 +86,8 @@ check_form(struct reader *r, const struct draft *d)
 	if (d->form == SUP_PLAIN && !is_supervisor(d->given[KEY_type]))
 		return;		/* told already */
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (given(d, rows[i].key) && d->form != rows[i].form)
+		if (given(d, rows[i].key) && d->form != rows[i].form &&
+		    (d->form != SUP_TASK || rows[i].form != SUP_DYNAMIC))
 			tell_key(r, d->given[rows[i].key], "only a %s has "
 			    "`%s`: set `type` so, or leave it out",
 			    rows[i].type,
@@ -102,18 +103,21 @@ check_form(struct reader *r, const struct draft *d)
 		    d->given[KEY_type]->valuestring);
 }
 
+/* Of tasks too, which are such children. */
 static void
 check_dynamic(struct reader *r, struct draft *d)
 {
+	const char *type = d->given[KEY_type]->valuestring;
+
 	if (d->spec.strategy != CORE_ONE_FOR_ONE)
-		tell_at(r, d->given[KEY_strategy], "a dynamic_supervisor is "
-		    "always one_for_one: leave `strategy` out");
+		tell_at(r, d->given[KEY_strategy], "a %s is always "
+		    "one_for_one: leave `strategy` out", type);
 	if (given(d, KEY_children))
-		tell_key(r, d->given[KEY_children], "a dynamic_supervisor has "
-		    "no `children`: they are started at run time");
+		tell_key(r, d->given[KEY_children], "a %s has no `children`: "
+		    "they are started at run time", type);
 	if (given(d, KEY_include))
-		tell_key(r, d->given[KEY_include], "a dynamic_supervisor has "
-		    "no `include`: children are started at run time");
+		tell_key(r, d->given[KEY_include], "a %s has no `include`: "
+		    "children are started at run time", type);
 	d->spec.strategy = CORE_DYNAMIC;
 }
 
@@ -162,7 +166,8 @@ check_supervisor(struct reader *r, struct draft *d)
 {
 	switch (d->form) {
 	case SUP_PLAIN:		check_plain(r, d); break;
-	case SUP_DYNAMIC:	check_dynamic(r, d); break;
+	case SUP_DYNAMIC:
+	case SUP_TASK:		check_dynamic(r, d); break;
 	case SUP_PARTITION:	check_partition(r, d); break;
 	}
 	check_form(r, d);

@@ -107,8 +107,8 @@ X(template, KEY_SUPS, EFFECT_NEXT, template,				\
     "an object: a child without `id`")					\
 X(timestamp, KEY_LOG, EFFECT_LIVE, timestamp, "true or false")		\
 X(type, KEY_ALL, EFFECT_RESTART, type,					\
-    "\"worker\", \"supervisor\", \"dynamic_supervisor\" or "		\
-    "\"partition_supervisor\"")						\
+    "\"worker\", \"supervisor\", \"dynamic_supervisor\", "		\
+    "\"partition_supervisor\" or \"task_supervisor\"")			\
 X(umask, KEY_WORKERS, EFFECT_RESTART, umask,				\
     "a string of octal digits such as \"022\"")				\
 X(user, KEY_WORKERS, EFFECT_RESTART, user, "the name or number of a user") \

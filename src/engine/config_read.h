@@ -43,7 +43,7 @@ struct scope {			/* what a supervisor's children inherit */
 	bool			 log_given;	/* here or further up */
 };
 
-enum sup_form { SUP_PLAIN, SUP_DYNAMIC, SUP_PARTITION };
+enum sup_form { SUP_PLAIN, SUP_DYNAMIC, SUP_PARTITION, SUP_TASK };
 
 struct draft {			/* one object as it was written */
 	cJSON		*object;

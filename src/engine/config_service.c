@@ -235,6 +235,7 @@ service_new(const struct draft *d, const char *problem, size_t order_len)
 	s->ready = d->ready;
 	s->start_timeout_ms = d->start_timeout_ms;
 	s->partitions = d->partitions;
+	s->tasks = d->form == SUP_TASK;
 	s->stop_signal = d->stop_signal;
 	s->log_max_bytes = d->log.max_bytes;
 	s->log_keep = d->log.keep;

@@ -126,10 +126,13 @@ build_scope_source(const struct draft *sup, const struct scope *scope)
 	cJSON *object;
 
 	if (sup->spec.strategy == CORE_SIMPLE_ONE_FOR_ONE ||
-	    (scope->env.n == 0 && extra == NULL &&
+	    (scope->env.n == 0 && extra == NULL && sup->form != SUP_TASK &&
 	    !scope->log_given && sup->spec.auto_shutdown == CORE_AUTO_NEVER))
 		return NULL;
 	object = must(cJSON_CreateObject());
+	if (sup->form == SUP_TASK)
+		(void)must(cJSON_AddStringToObject(object, "type",
+		    "task_supervisor"));
 	if (sup->spec.auto_shutdown != CORE_AUTO_NEVER)
 		(void)must(cJSON_AddStringToObject(object, "auto_shutdown",
 		    words[sup->spec.auto_shutdown]));

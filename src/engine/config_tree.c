@@ -247,7 +247,8 @@ settle_type(struct reader *r, cJSON *object)
 	    { "strategy", "supervisor" }, { "include", "supervisor" },
 	    { "stop_order", "supervisor" },
 	    { "max_restarts", "supervisor" },
-	    { "auto_shutdown", "supervisor" } };
+	    { "auto_shutdown", "supervisor" },
+	    { "extra_arguments", "task_supervisor" } };
 	const cJSON *type = json_member(object, "type");
 	size_t i;
 
@@ -298,6 +299,20 @@ draft_follow(struct draft *d, const struct draft *sup, unsigned index)
 	d->partition_of = sup->partitions;
 }
 
+/* Written down, for it is read again without its supervisor. */
+static void
+default_to_temporary(cJSON *object)
+{
+	cJSON *item;
+
+	if (json_member(object, "restart") != NULL)
+		return;
+	item = cJSON_AddStringToObject(object, "restart", "temporary");
+	if (item == NULL)
+		abort();
+	item->valueint = -1;	/* it has no place */
+}
+
 struct core_spec *
 read_child(struct reader *r, cJSON *object, const struct draft *sup,
     const struct scope *scope, unsigned index, unsigned where,
@@ -324,6 +339,8 @@ read_child(struct reader *r, cJSON *object, const struct draft *sup,
 	}
 	if (where == 0)
 		where = settle_type(r, object);
+	if (sup != NULL && sup->form == SUP_TASK)
+		default_to_temporary(object);
 	draft_init(r, &d, object, where, scope);
 	d.as = as;
 	if (sup != NULL)

@@ -108,11 +108,12 @@ enum verdict
 key_type(struct reader *r, struct draft *d, const struct config_key_info *key,
     cJSON *v)
 {
-	enum { WORKER, PLAIN, DYNAMIC, PARTITION };
+	enum { WORKER, PLAIN, DYNAMIC, PARTITION, TASK };
 	static const struct word words[] = {
 		{ "worker", WORKER }, { "supervisor", PLAIN },
 		{ "dynamic_supervisor", DYNAMIC },
-		{ "partition_supervisor", PARTITION }, { NULL, 0 }
+		{ "partition_supervisor", PARTITION },
+		{ "task_supervisor", TASK }, { NULL, 0 }
 	};
 	enum verdict verdict;
 	int value = PLAIN;
@@ -120,7 +121,8 @@ key_type(struct reader *r, struct draft *d, const struct config_key_info *key,
 	verdict = read_word(r, key, v, words, &value);
 	if (d->where == KEY_SUP)
 		d->form = value == DYNAMIC ? SUP_DYNAMIC :
-		    value == PARTITION ? SUP_PARTITION : SUP_PLAIN;
+		    value == PARTITION ? SUP_PARTITION :
+		    value == TASK ? SUP_TASK : SUP_PLAIN;
 	if (verdict != VALUE_GOOD ||
 	    value == (d->spec.type == CORE_WORKER ? WORKER : PLAIN) ||
 	    (d->where == KEY_SUP && value != WORKER))

@@ -144,6 +144,7 @@ static const struct {
 	{ "which_children", op_which_children },
 	{ "count_children", op_count_children },
 	{ "partition", op_partition },
+	{ "task_supervisor", op_task_supervisor },
 	{ "register", op_register },
 	{ "unregister", op_unregister },
 	{ "whereis", op_whereis },

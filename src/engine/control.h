@@ -37,6 +37,8 @@ op_fn	op_start, op_stop, op_restart, op_start_child, op_terminate_child,
 	op_count_children;
 /* ops_partition.c */
 op_fn	op_partition;
+/* ops_task.c */
+op_fn	op_task_supervisor;
 /* ops_ask.c: questions */
 op_fn	op_status, op_why, op_failed, op_info, op_signal, op_wait, op_sync,
 	op_events;

@@ -90,6 +90,7 @@ struct request {		/* a caller who waits for an answer */
 	server_peer	 peer;
 	uint64_t	 ref;
 	enum core_op	 op;
+	bool		 owner;		/* what it starts ends with the caller */
 	char		*path;		/* as the answer is to say it */
 };
 
@@ -105,6 +106,8 @@ struct waiter {
 					 * generation, 0: not known */
 	int32_t		 pid;		/* WAIT_END; 0: not known */
 	bool		 pinged;	/* WAIT_SYNC */
+	bool		 owner;		/* WAIT_END: it is to end with the
+					 * caller; ref 0: nothing to tell */
 };
 
 struct reply {			/* leaves when the turn is committed */
@@ -348,6 +351,14 @@ void	engine_drop_waiters(struct engine *e, server_peer peer);
 void	engine_serve_waiters(struct engine *e);
 void	engine_send_events(struct engine *e);
 void	engine_pong(struct engine *e, uint64_t token);
+/* Is this the incarnation that is waited for? */
+bool	engine_is_meant(const struct waiter *w, int32_t pid,
+	    uint64_t generation);
+
+/* --- ops_task.c: children that end with their caller --- */
+void	engine_own(struct engine *e, server_peer peer, uint32_t slot);
+/* Stop those whose owners are gone. */
+void	engine_end_orphans(struct engine *e);
 
 /* --- status.c --- */
 const char *engine_state_word(struct engine *e, uint32_t slot);

@@ -252,7 +252,8 @@ number_of(const struct caller *c, const char *key, double max)
 /*
  * Why did that incarnation end?  It is meant by its pid or its generation,
  * else it is the present one.  A caller that lost its connection may ask
- * before the end is known: it waits for it then.
+ * before the end is known: it waits for it then, and may be the owner of a
+ * child that is to end with it, as an engine before this one knew.
  */
 void
 op_why_down(struct engine *e, const struct caller *c)
@@ -265,6 +266,7 @@ op_why_down(struct engine *e, const struct caller *c)
 		return;
 	w.pid = (int32_t)number_of(c, "pid", INT32_MAX);
 	w.seq = (uint64_t)number_of(c, "generation", UINT32_MAX);
+	w.owner = control_is_true(c, "owner");
 	if (engine_find(e, path, &slot) == 0) {
 		path = engine_child(e, slot)->path;
 		if (w.pid == 0 && w.seq == 0)

@@ -54,11 +54,21 @@ engine_add_request(struct engine *e, server_peer peer, uint64_t ref,
 	return r->id;
 }
 
+static struct request *
+find_request(struct engine *e, uint64_t id)
+{
+	for (uint32_t i = 0; id != 0 && i < e->nrequests; i++)
+		if (e->requests[i].id == id)
+			return &e->requests[i];
+	return NULL;
+}
+
 static void
 call_core(struct engine *e, const struct caller *c, struct core_call *call,
     const char *path)
 {
 	call->id = engine_add_request(e, c->peer, c->ref, call->op, path);
+	find_request(e, call->id)->owner = control_is_true(c, "owner");
 	core_call(e->core, call, loop_now_ms());
 	engine_settle(e);
 }
@@ -133,14 +143,14 @@ put_result(struct engine *e, const struct request *r,
 void
 engine_answer(struct engine *e, const struct core_action *a)
 {
-	struct request *r = NULL;
+	struct request *r = find_request(e, a->call);
 	struct out o = { 0 };
 
-	for (uint32_t i = 0; i < e->nrequests && r == NULL; i++)
-		if (e->requests[i].id == a->call && a->call != 0)
-			r = &e->requests[i];
 	if (r == NULL)
 		return;
+	if (r->owner && r->op == CORE_OP_START_CHILD &&
+	    a->result == CORE_STARTED)
+		engine_own(e, r->peer, a->slot);
 	out_text(&o, "{");
 	if (r->op == CORE_NOPS) {
 		engine_reload_result(e, &o);

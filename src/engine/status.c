@@ -106,6 +106,8 @@ put_supervisor(struct out *o, const struct core_child *v)
 	if (v->strategy == CORE_DYNAMIC)
 		put_number(o, "max_children", v->max_children, CORE_INFINITY,
 		    "\"infinity\"");
+	if (s != NULL && s->tasks)
+		out_key_bool(o, "tasks", true);
 	if (s != NULL && s->partitions > 0)
 		out_key_int(o, "partitions", s->partitions);
 }

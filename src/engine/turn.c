@@ -129,6 +129,7 @@ engine_turn_end(void *arg)
 	int rc;
 
 	if (e->server != NULL && e->rung != SPAWN_RUNG_HOLD) {
+		engine_end_orphans(e);
 		engine_serve_waiters(e);
 		rc = engine_save(e);
 		engine_saved(e, rc);

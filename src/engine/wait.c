@@ -29,10 +29,14 @@ void
 engine_drop_waiters(struct engine *e, server_peer peer)
 {
 	for (uint32_t i = 0; i < e->nwaiters; ) {
-		if (e->waiters[i].peer == peer)
-			drop_waiter(e, i);
-		else
+		if (e->waiters[i].peer != peer) {
 			i++;
+		} else if (e->waiters[i].owner) {
+			e->waiters[i++].peer = 0;
+			e->changed = true;
+		} else {
+			drop_waiter(e, i);
+		}
 	}
 }
 
@@ -77,8 +81,8 @@ sync_reached(struct engine *e, struct waiter *w)
 	return false;
 }
 
-static bool
-is_meant(const struct waiter *w, int32_t pid, uint64_t generation)
+bool
+engine_is_meant(const struct waiter *w, int32_t pid, uint64_t generation)
 {
 	return w->pid != 0 ? pid == w->pid :
 	    w->seq != 0 && generation == w->seq;
@@ -95,7 +99,7 @@ end_in_history(struct engine *e, const struct waiter *w)
 	    events_get(e->events, seq, &ev); seq = ev.seq + 1)
 		if (ev.type == EVENT_EXITED && ev.path != NULL &&
 		    ev.reason != NULL && strcmp(ev.path, w->path) == 0 &&
-		    is_meant(w, ev.pid, ev.generation))
+		    engine_is_meant(w, ev.pid, ev.generation))
 			reason = ev.reason;
 	return reason;
 }
@@ -114,12 +118,12 @@ find_end(struct engine *e, const struct waiter *w, bool *out_alive)
 	    !core_view(e->core, slot, 0, &view))
 		return end_in_history(e, w);
 	c = engine_child(e, slot);
-	if (c->pid != 0 && is_meant(w, c->pid, view.starts)) {
+	if (c->pid != 0 && engine_is_meant(w, c->pid, view.starts)) {
 		*out_alive = true;
 		return NULL;
 	}
 	if (c->last_reason != NULL &&
-	    is_meant(w, c->last_pid, c->last_generation))
+	    engine_is_meant(w, c->last_pid, c->last_generation))
 		return c->last_reason;
 	reason = end_in_history(e, w);
 	/* One may be known to its callers before its pid is known here. */
@@ -139,6 +143,8 @@ end_known(struct engine *e, const struct waiter *w)
 	reason = find_end(e, w, &alive);
 	if (alive)
 		return false;
+	if (w->ref == 0 || w->peer == 0)
+		return true;
 	out_text(&o, "{");
 	out_key_string(&o, "reason", reason != NULL ? reason : "noproc");
 	out_text(&o, "}");

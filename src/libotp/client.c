@@ -438,6 +438,49 @@ client_send(struct client *c, uint8_t type, const char *payload, size_t len,
 	return rc < 0 ? rc : -EPROTO;	/* an answer that nobody asked for */
 }
 
+int
+client_fd(const struct client *c)
+{
+	return peer_fd(c->peer);
+}
+
+bool
+client_unsent(const struct client *c)
+{
+	return peer_pending(c->peer);
+}
+
+int
+client_post(struct client *c, const char *payload, size_t len,
+    uint64_t *out_ref)
+{
+	int rc = start_call(c, FRAME_CALL, 0, payload, len, 0);
+
+	if (rc == 0)
+		*out_ref = c->ref;
+	return rc;
+}
+
+int
+client_turn(struct client *c, client_reply_fn *fn, void *arg)
+{
+	struct frame_header h;
+	const void *payload;
+	int rc, got;
+
+	do {
+		got = peer_read(c->peer);
+		while ((rc = peer_next(c->peer, &h, &payload)) == 1)
+			if (h.type == FRAME_REPLY || h.type == FRAME_ERROR)
+				fn(arg, h.ref, h.type == FRAME_ERROR ? h.tag :
+				    0, payload, h.length);
+	} while (got == 1 && rc == 0);
+	if (got < 0 || rc < 0)
+		return got < 0 ? got : rc;
+	rc = peer_flush(c->peer);
+	return rc < 0 ? rc : 0;
+}
+
 const char *
 client_reply(const struct client *c, size_t *out_len)
 {

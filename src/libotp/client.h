@@ -6,6 +6,7 @@
 #ifndef OTPD_LIBOTP_CLIENT_H
 #define OTPD_LIBOTP_CLIENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -54,6 +55,19 @@ int	client_follow(struct client *c, uint64_t deadline, client_info_fn *fn,
  * its length; borrowed until the next call. */
 const char *client_reply(const struct client *c, size_t *out_len);
 const char *client_error(const struct client *c, uint16_t *out_tag);
+/*
+ * For a caller with a loop of its own and many calls in flight.  post queues a
+ * call, whose reply client_turn() hands to fn: tag is 0, or that of an ERROR.
+ * turn sends and reads what it can without waiting: 0, or as of client_call;
+ * wait for client_fd() to be readable, and writable while client_unsent().
+ */
+typedef void client_reply_fn(void *arg, uint64_t ref, uint16_t tag,
+	    const char *payload, size_t len);
+int	client_fd(const struct client *c);
+bool	client_unsent(const struct client *c);
+int	client_post(struct client *c, const char *payload, size_t len,
+	    uint64_t *out_ref);
+int	client_turn(struct client *c, client_reply_fn *fn, void *arg);
 /* The server's HELLO; the path is "" when that says none. */
 const struct frame_hello *client_hello(const struct client *c,
 	    const char **out_path);

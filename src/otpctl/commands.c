@@ -112,6 +112,15 @@ const struct command commands[] = {
 	    "KEY is an integer, or anything else as text; '\"7\"' is the text "
 	    "7.",
 	    cmd_partition, 2, 2, CTL_OPT_TIMEOUT, QUESTION_S, true },
+	{ "task", "run CMD [ARG...]", "run commands as supervised tasks",
+	    "Options, before CMD: --sup PATH (the only task_supervisor in the "
+	    "tree),\n--timeout S (for each command; none), --max-concurrency "
+	    "N (processors),\n--unordered, -0 (lines end with NUL), "
+	    "--no-stdin.  Where standard input is a pipe\nor a file, a "
+	    "command is run for each of its lines: in place of {}, or as the "
+	    "last\nargument.  The exit code is the number that failed, at "
+	    "most 100; 125 is otpctl's.",
+	    cmd_task, 2, -1, CTL_OPT_TIMEOUT | CTL_OPT_TASK, FOR_EVER, true },
 	{ "call", "NAME [PAYLOAD]", "ask a gen_server, show its reply",
 	    "NAME is a registered name (counter), a path (web/counter) or a "
 	    "socket (./x.sock).\nA PAYLOAD of - is read from standard input.  "

@@ -24,7 +24,8 @@
 
 #define TIMEOUT_MAX_S	1e9
 
-enum { OPT_JSON = 256, OPT_SINCE, OPT_TIMEOUT, OPT_DRY_RUN };
+enum { OPT_JSON = 256, OPT_SINCE, OPT_TIMEOUT, OPT_DRY_RUN, OPT_SUP,
+	OPT_MOST, OPT_UNORDERED, OPT_NO_STDIN };
 
 static const struct option long_options[] = {
 	{ "runtime-dir", required_argument, NULL, 'r' },
@@ -37,6 +38,11 @@ static const struct option long_options[] = {
 	{ "since", required_argument, NULL, OPT_SINCE },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
+	{ "sup", required_argument, NULL, OPT_SUP },
+	{ "max-concurrency", required_argument, NULL, OPT_MOST },
+	{ "unordered", no_argument, NULL, OPT_UNORDERED },
+	{ "null", no_argument, NULL, '0' },
+	{ "no-stdin", no_argument, NULL, OPT_NO_STDIN },
 	{ NULL, 0, NULL, 0 }
 };
 
@@ -173,6 +179,33 @@ bad_option(int opt, char *const *argv)
 	return usage(words, letter);
 }
 
+/* Those of task run. */
+static int
+take_task_option(struct ctl *c, int opt)
+{
+	uint64_t n;
+
+	switch (opt) {
+	case OPT_SUP:
+		c->sup = optarg;
+		return CTL_OK;
+	case OPT_MOST:
+		if (!parse_number(optarg, 10000, &n) || n == 0)
+			return usage("not a number from 1 to 10000: ", optarg);
+		c->most = (unsigned)n;
+		return CTL_OK;
+	case OPT_UNORDERED:
+		c->unordered = true;
+		return CTL_OK;
+	case '0':
+		c->null = true;
+		return CTL_OK;
+	default:
+		c->no_stdin = true;
+		return CTL_OK;
+	}
+}
+
 /* One option; its mask joins *given.  CTL_OK or CTL_USAGE. */
 static int
 take_option(struct ctl *c, int opt, unsigned *given)
@@ -214,8 +247,19 @@ take_option(struct ctl *c, int opt, unsigned *given)
 		*given |= CTL_OPT_TIMEOUT;
 		return CTL_OK;
 	default:
-		return CTL_USAGE;
+		*given |= CTL_OPT_TASK;
+		return take_task_option(c, opt);
 	}
+}
+
+/* Does what follows belong to the command that is to be run? */
+static bool
+all_operands(const struct ctl *c)
+{
+	const struct command *cmd = command_find(c->argv[0]);
+
+	return cmd != NULL && (cmd->options & CTL_OPT_TASK) != 0 &&
+	    c->argc == 3;
 }
 
 /*
@@ -228,10 +272,12 @@ parse(struct ctl *c, int argc, char **argv, unsigned *given, bool *help)
 	int opt, rc;
 
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, "-:r:qhVfn:", long_options,
+	while ((opt = getopt_long(argc, argv, "-:r:qhVfn:0", long_options,
 	    NULL)) != -1) {
 		if (opt == 1) {
 			c->argv[c->argc++] = optarg;
+			if (all_operands(c))
+				break;
 		} else if (opt == 'h') {
 			*help = true;
 		} else if (opt == 'V') {

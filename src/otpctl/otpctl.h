@@ -30,7 +30,9 @@ enum ctl_server { CTL_ENGINE, CTL_LOGGER, CTL_NSERVERS };
 enum ctl_option {		/* those that belong to some commands only */
 	CTL_OPT_TIMEOUT = 1, CTL_OPT_FOLLOW = 2, CTL_OPT_LINES = 4,
 	CTL_OPT_SINCE = 8, CTL_OPT_DRY_RUN = 16,
-	CTL_OPT_TIMEOUT_MS = 32	/* with TIMEOUT: a bare number is that */
+	CTL_OPT_TIMEOUT_MS = 32,	/* with TIMEOUT: a bare number is that */
+	CTL_OPT_TASK = 64	/* those of task run; what follows its first
+				 * operand is not otpctl's */
 };
 
 struct ctl;
@@ -83,6 +85,9 @@ struct ctl {
 	const char		*runtime_dir;
 	struct link		 links[CTL_NSERVERS];
 	bool			 json, quiet, follow, dry_run, has_since;
+	bool			 unordered, null, no_stdin;	/* of task run */
+	unsigned		 most;		/* --max-concurrency; 0 */
+	const char		*sup;		/* --sup; NULL: not given */
 	int			 lines;	/* of -n; -1: not given */
 	uint64_t		 since;
 	const char		*timeout;	/* of --timeout; NULL: not given */
@@ -147,6 +152,7 @@ int	cmd_cast(struct ctl *c);
 int	cmd_send(struct ctl *c);
 int	cmd_sys(struct ctl *c);
 int	cmd_agent(struct ctl *c);
+int	cmd_task(struct ctl *c);
 int	cmd_help(struct ctl *c);
 
 /* The last n lines of a child's log, raw, into *b; quiet when there are
