@@ -24,7 +24,7 @@ _otpctl()
 	    restart signal reload check shutdown events logs why failed info
 	    resume upgrade
 	    start-child terminate-child restart-child delete-child
-	    which-children count-children partition call cast send sys
+	    which-children count-children partition task call cast send sys
 	    agent help"
 
 	cur=${COMP_WORDS[COMP_CWORD]}
@@ -35,7 +35,7 @@ _otpctl()
 		case $word in
 		-r)	where=(-r "${COMP_WORDS[i + 1]}")
 			((i++)) ;;
-		-n|--timeout|--since)
+		-n|--timeout|--since|--sup|--max-concurrency)
 			((i++)) ;;
 		-*)	;;
 		*)	command=$word
@@ -45,7 +45,7 @@ _otpctl()
 	case $prev in
 	-r)	mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return ;;
-	-n|--timeout|--since)
+	-n|--timeout|--since|--max-concurrency)
 		return ;;
 	esac
 	if [[ $cur == -* ]]; then
@@ -55,6 +55,8 @@ _otpctl()
 		logs)	options+=" -f -n" ;;
 		why)	options+=" -n" ;;
 		reload)	options+=" --dry-run" ;;
+		task)	options+=" --sup --max-concurrency --unordered -0
+			    --no-stdin" ;;
 		esac
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 		return

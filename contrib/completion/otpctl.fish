@@ -16,7 +16,7 @@ end
 
 set -l with_paths status is-running is-failed wait start stop restart \
     signal logs why start-child terminate-child restart-child delete-child \
-    which-children count-children partition call cast send agent
+    which-children count-children partition task call cast send agent
 set -l without sync reload check shutdown events failed info resume upgrade sys help
 
 complete -c otpctl -f
@@ -37,6 +37,12 @@ complete -c otpctl -n '__fish_seen_subcommand_from sys' \
     -a 'get-state get-status suspend resume statistics trace replace-state change-code terminate'
 complete -c otpctl -n '__fish_seen_subcommand_from agent' \
     -a 'get put update delete get-and-update'
+complete -c otpctl -n '__fish_seen_subcommand_from task' -a run
+complete -c otpctl -n '__fish_seen_subcommand_from task' -l sup -x -a '(__otpctl_paths)' -d 'The supervisor'
+complete -c otpctl -n '__fish_seen_subcommand_from task' -l max-concurrency -x -d 'At once'
+complete -c otpctl -n '__fish_seen_subcommand_from task' -l unordered -d 'As they end'
+complete -c otpctl -n '__fish_seen_subcommand_from task' -s 0 -l null -d 'Lines end with NUL'
+complete -c otpctl -n '__fish_seen_subcommand_from task' -l no-stdin -d 'One command'
 complete -c otpctl -n '__fish_seen_subcommand_from check' -F
 complete -c otpctl -n '__fish_seen_subcommand_from help' -a "$with_paths $without"
 complete -c otpctl -n '__fish_seen_subcommand_from events logs' -s f -l follow -d 'Go on with what is new'

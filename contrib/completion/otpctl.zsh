@@ -46,6 +46,7 @@ _otpctl_commands() {
 		"delete-child:forget a stopped child's specification"
 		"which-children:a supervisor's children, newest first"
 		'count-children:how many of which kind'
+		'task:run commands as supervised tasks'
 		"partition:the path of a key's partition"
 		'call:ask a gen_server, show its reply'
 		'cast:tell a gen_server, without an answer'
@@ -69,6 +70,11 @@ _otpctl() {
 		'-n[number of lines]:lines:' \
 		'--since[events from this number on]:number:' \
 		'--dry-run[only say what would be done]' \
+		'--sup[of tasks: the supervisor]:supervisor:_otpctl_paths' \
+		'--max-concurrency[of tasks: at once]:number:' \
+		'--unordered[of tasks: as they end]' \
+		'(-0 --null)'{-0,--null}'[of tasks: lines end with NUL]' \
+		'--no-stdin[of tasks: one command]' \
 		'(-h --help)'{-h,--help}'[print the commands]' \
 		'(-V --version)'{-V,--version}'[print the version]' \
 		'1:command:_otpctl_commands' \
@@ -91,6 +97,10 @@ _otpctl() {
 	agent) if (( CURRENT == 2 )); then _otpctl_paths
 		elif (( CURRENT == 3 )); then
 			compadd get put update delete get-and-update
+		fi ;;
+	task) if (( CURRENT == 2 )); then compadd run
+		elif (( CURRENT == 3 )); then _command_names -e
+		else _files
 		fi ;;
 	*) _otpctl_paths ;;
 	esac

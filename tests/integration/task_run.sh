@@ -31,7 +31,7 @@ run --no-stdin -- sh -c 'exit 3' 2> "$T/err"
 is "why is said" "$(cat "$T/err")" "otpctl: task 1 (sh) exited with status 3"
 run --no-stdin -- "$T/none" 2> "$T/err"
 is "one that cannot be started has failed" $? 1
-ok "for a reason" file_has "$T/err" "No such file or directory"
+ok "for a reason" file_has "$T/err" "no such file or directory"
 is "it runs where otpctl does" "$(cd "$T/tmp" && run -- pwd < /dev/null)" \
     "$T/tmp"
 is "with its own options" "$(run echo -n -q < /dev/null)" "-q"
@@ -52,7 +52,7 @@ is "a line is nothing to a command that wants none" \
 mkfifo "$T/go"
 is "unordered is as they end" "$(printf '1\n2\n' | run --unordered \
     --timeout 10 --max-concurrency 2 -- sh -c "
-    [ {} = 2 ] || cat '$T/go'; echo {}" | {
+    [ {} = 2 ] || cat '$T/go' > /dev/null; echo {}" | {
     read -r first; echo > "$T/go"; read -r second; echo "$first$second"; })" 21
 echo a | run --json -- sh -c 'echo o$0; echo e >&2; kill -9 $$' > "$T/out"
 is "for programs" "$(pick task argument result reason exit_code stdout stderr \
@@ -168,7 +168,7 @@ sleeper() { # the pid of the command is in $T/pid
 }
 sleeper
 kill -TERM $otpctl
-wait $otpctl
+wait $otpctl 2> /dev/null
 is "interrupted, otpctl ends by that signal" $? 143
 await gone "$sleeper"
 is "and has stopped what it had started" "$(counts)" "0 0 0 0"
@@ -179,14 +179,25 @@ await gone "$sleeper"
 ctl -q sync
 is "killed, it takes its tasks along" "$(counts)" "0 0 0 0"
 rm -rf "$T"/tmp/*
-sleeper
+mkfifo "$T/lines"
+rm -f "$T/pid"
+(exec "$OTPD_BUILDDIR/otpctl" -r "$RUN" task run --sup tasks \
+    --max-concurrency 2 -- sh -c "echo \$\$ > '$T/{}.new'
+    mv '$T/{}.new' '$T/{}'; sleep 1000; :" < "$T/lines" > "$T/out" 2>&1) &
+otpctl=$!
+exec 8> "$T/lines"
+echo pid >&8
+await exists "$T/pid"
+sleeper=$(cat "$T/pid")
 kill_engine
 await gone "$old"
-ctl -q sync
-sleep_on() { kill -0 "$sleeper"; }
-ok "a dead engine is no reason to stop" sleep_on
+echo second >&8
+await exists "$T/second"	# so it has spoken to the next engine
+sleeps_on() { kill -0 "$sleeper"; }
+ok "a dead engine is no reason to stop" sleeps_on
 kill -9 $otpctl
-await gone "$sleeper"
+exec 8>&-
+await gone "$sleeper" "$(cat "$T/second")"
 is "its successor knows whose they are" "$(ctl -q sync; counts)" "0 0 0 0"
 rm -rf "$T"/tmp/*
 rm -f "$T/pid"

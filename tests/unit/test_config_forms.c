@@ -25,6 +25,16 @@ static const struct {
 	{ "its template", "{\"children\": [{\"id\": \"s\", "
 	    "\"type\": \"dynamic_supervisor\", \"template\": "
 	    "{\"start\": [\"/x\"]}}]}", "\n    : worker restart=0 " },
+	{ "a supervisor of tasks", "{\"children\": [{\"id\": \"s\", "
+	    "\"type\": \"task_supervisor\", \"max_children\": 3, "
+	    "\"extra_arguments\": [\"x\"]}]}", " children=3 " },
+	{ "tasks are temporary", "{\"children\": [{\"id\": \"s\", "
+	    "\"type\": \"task_supervisor\", \"template\": "
+	    "{\"start\": [\"/x\"]}}]}", "\n    : worker restart=2 " },
+	{ "unless they say otherwise", "{\"children\": [{\"id\": \"s\", "
+	    "\"type\": \"task_supervisor\", \"template\": "
+	    "{\"start\": [\"/x\"], \"restart\": \"transient\"}}]}",
+	    "\n    : worker restart=1 " },
 	{ "partitions", "{\"children\": [{\"id\": \"p\", \"partitions\": 2, "
 	    "\"type\": \"partition_supervisor\", \"template\": "
 	    "{\"start\": [\"/x\"]}}]}", " arg[/x] env[PATH=/usr/local/sbin:"
