@@ -43,7 +43,7 @@ complete -c otpctl -n '__fish_seen_subcommand_from task' -l max-concurrency -x -
 complete -c otpctl -n '__fish_seen_subcommand_from task' -l unordered -d 'As they end'
 complete -c otpctl -n '__fish_seen_subcommand_from task' -s 0 -l null -d 'Lines end with NUL'
 complete -c otpctl -n '__fish_seen_subcommand_from task' -l no-stdin -d 'One command'
-complete -c otpctl -n '__fish_seen_subcommand_from check' -F
+complete -c otpctl -n '__fish_seen_subcommand_from check upgrade' -F
 complete -c otpctl -n '__fish_seen_subcommand_from help' -a "$with_paths $without"
 complete -c otpctl -n '__fish_seen_subcommand_from events logs' -s f -l follow -d 'Go on with what is new'
 complete -c otpctl -n '__fish_seen_subcommand_from logs why' -s n -x -d 'Number of lines'
