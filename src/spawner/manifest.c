@@ -244,7 +244,7 @@ load_program(struct program *p, const char *name)
 	p->started = was.started;
 	p->crashed = was.crashed;
 	p->status = was.status;
-	p->up = was.up;
+	p->up = was.up != 0;
 	p->start_ns = was.start_ns;
 	if (was.pid > 1)
 		p->pid = was.pid;

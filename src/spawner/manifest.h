@@ -44,7 +44,7 @@ struct program {
 					 * does not count */
 	int32_t		status;		/* of the last one that died */
 	bool		full;		/* the channel took no more */
-	bool		up;		/* it has begun to serve */
+	uint8_t		up;		/* 1: it has begun to serve */
 	bool		replaced;	/* it ends because we want another */
 	uint64_t	start_ns;
 	uint64_t	restart_ns;	/* when to start it; 0: not to */
