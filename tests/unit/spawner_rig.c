@@ -283,7 +283,7 @@ send_record(struct rig *r, uint16_t type, uint64_t inc, const void *body,
 {
 	struct {
 		struct spawn_header	h;
-		uint64_t		body[8];
+		uint64_t		body[64];
 	} rec = { .h = { (uint32_t)(sizeof(rec.h) + n), type, 0, inc } };
 
 	if (n > 0)
@@ -414,6 +414,9 @@ take(struct rig *r, struct part *p, const struct spawn_header *h)
 		memcpy(&r->welcome, body, sizeof(r->welcome));
 		break;
 	case SPAWN_CHILD: take_child(r, h); break;
+	case SPAWN_UPGRADED:
+		memcpy(&r->upgraded, body, sizeof(r->upgraded));
+		break;
 	case SPAWN_LISTED: r->listed = true; break;
 	case SPAWN_ASKED: memcpy(&r->asked, body, sizeof(r->asked)); break;
 	case SPAWN_LOGGER:

@@ -44,6 +44,7 @@ struct rig {
 	bool	listed, finish;
 	uint32_t asked, logger_started;
 	uint64_t pong;
+	struct spawn_upgraded upgraded;
 };
 
 void	rig_start(struct rig *r);	/* and wait for engine and logger */
