@@ -88,6 +88,31 @@ ctl -q sync --timeout 20
 is "a dead engine is back" "$(ctl --json info | pick engines) $(
     status a state generation)" "1 running 2"
 
+# --- it crashes itself, and more often than any other would be allowed ---
+before="$(status a pid generation) $(status daemon pid generation)"
+for n in 1 2 3 4 5 6; do
+	engine=$(outside "$(ctl --json info | pick engine_pid)")
+	kill -SEGV "$otpd_pid"
+	await gone "$engine"
+	ctl -q sync --timeout 20
+done
+is "it never ends of crashes" "$(ctl --json info | pick pid otpd_crashes)" \
+    "1 6"
+is "no service notices" "$(status a pid generation) $(status daemon pid \
+    generation)" "$before"
+is "and the sixth came after a pause" "$(grep -c 'goes on after a pause' \
+    "$T/stderr")" 1
+engine=$(outside "$(ctl --json info | pick engine_pid)")
+ok "it is upgraded as any other" ctl -q upgrade
+await gone "$engine"
+is "in its place" "$(ctl --json info | pick pid upgrades)" "1 1"
+is "no service notices that either" "$(status a pid generation) $(status \
+    daemon pid generation)" "$before"
+kill -9 "$(outside "$(pid_of a)")"
+ctl -q sync --timeout 20
+await_event "restarting / - a"
+is "it judges them as ever" "$(status a state generation)" "running 3"
+
 kill -TERM "$otpd_pid"
 ended_alone
 is "SIGTERM ends it with 0" $code 0

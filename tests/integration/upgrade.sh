@@ -1,0 +1,158 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# otpctl upgrade: otpd becomes another under services that do not notice, or
+# nothing changes at all.
+. "${OTPD_SRCDIR:-.}/tests/integration/lib.sh"
+
+cat > "$T/writer" <<'END'
+i=0
+while ! [ -e "$1" ]; do
+	i=$((i + 1))
+	echo "$i"
+done
+echo end
+END
+# otpd behind a script: it says when it is asked, and answers when it may.
+cat > "$T/slow" <<END
+#!/bin/sh
+if [ "\$1" = --takes ]; then
+	echo \$\$ >> "$T/asked"
+	read -r _ < "$T/gate"
+fi
+exec "$OTPD_BUILDDIR/otpd" "\$@"
+END
+printf '#!/bin/sh\n%s\n' 'exit 84' > "$T/other"
+chmod +x "$T/slow" "$T/other"
+mkfifo "$T/gate"
+config <<END
+{ "log": { "max_size": "500M" }, "max_restarts": 1000000, "children": [
+  { "id": "steady", "start": ["$SVC", "note", "$T/steady"] },
+  { "id": "writer", "start": ["/bin/sh", "$T/writer", "$T/enough"],
+    "restart": "transient" },
+  { "id": "busy", "start": ["$SVC", "note", "$T/busy", "exit", "1"] } ] }
+END
+start -b
+otpd_pid=$(ctl --json info | pick pid)
+
+about() { ctl --json info | pick pid upgrades otpd_crashes crashed; }
+engine() { ctl --json info | pick engine_pid; }
+pids="$(pid_of steady) $(pid_of writer)"
+still() { is "$1" "$(pid_of steady) $(pid_of writer)" "$pids"; }
+
+n=0
+while [ $n -lt 20 ]; do
+	ctl -q upgrade || fail "upgrade $n"
+	n=$((n + 1))
+done
+is "twenty upgrades, and it is the same process" "$(about)" "$otpd_pid 20 0 0"
+still "services keep their processes"
+is "and were not restarted" "$(status steady restarts generation)" "0 1"
+is "events tell it" "$(events event | grep -c '^upgraded')" 20
+is "nothing has crashed" "$(events event | grep -c '_crashed')" 0
+ctl -q stop busy
+# The last one may have been stopped before it wrote its line.
+starts=$(status busy generation)
+ok "every start of one that ends all the time was counted" \
+    test $((starts - $(sort -u "$T/busy" | wc -l))) -le 1
+is "and none was made twice" "$(wc -l < "$T/busy")" \
+    "$(sort -u "$T/busy" | wc -l)"
+version=$(ctl --json info | pick version)
+is "it says the versions" "$(ctl upgrade)" \
+    "otpd is upgraded from $version to $version"
+is "with --json, too" "$(ctl upgrade --json | pick result from version)" \
+    "ok $version $version"
+
+# --- refused ---
+refused() {
+	said=$(ctl upgrade "$1" 2>&1)
+	is "$1 is refused" $? 1
+	ok "with the reason" has "$said" "$2"
+	ok "and nothing has changed" has "$said" "; nothing has changed"
+}
+was=$(about)
+refused "$T/nowhere" "$T/nowhere cannot be started: No such file"
+refused /bin/true "/bin/true is no otpd that can be upgraded to: asked, it"
+refused "$OTPD_BUILDDIR/otpctl" "is no otpd that can be upgraded to"
+refused "$T" "$T cannot be started: it is a directory"
+refused "$CONF" "cannot be started: it is not executable"
+refused "$T/other" "cannot read the table of this otpd"
+is "nothing has" "$(about)" "$was"
+is "events tell the refusals" "$(events event | grep -c '^upgrade_refused')" 6
+still "services have not noticed"
+
+# --- where it was started from ---
+exe() { readlink "/proc/$otpd_pid/exe"; }
+cp "$OTPD_BUILDDIR/otpd" "$T/new"
+(cd "$T" && ctl -q upgrade new)
+is "a file may be named from where one is" "$(exe)" "$T/new"
+cp "$T/new" "$T/newer"
+mv "$T/newer" "$T/new"
+is "one that was replaced" "$(exe)" "$T/new (deleted)"
+ctl -q upgrade
+is "is found where the old one was" "$(exe)" "$T/new"
+ctl -q upgrade "$OTPD_BUILDDIR/otpd"
+still "services have not noticed that either"
+
+# --- half-way ---
+asked=0
+ask_slowly() {
+	ctl upgrade "$T/slow" --timeout 20 > "$T/said" 2>&1 &
+	caller=$!
+	asked=$((asked + 1))
+	await lines $asked "$T/asked"
+}
+answer() { echo > "$T/gate"; }
+count=$(ctl --json info | pick upgrades)
+ask_slowly
+said=$(ctl upgrade 2>&1)
+ok "one at a time" has "$said" "another upgrade is under way"
+old=$(engine)
+kill -9 "$old"
+await gone "$old"
+ctl -q status > "$T/null"
+answer
+wait $caller
+is "an engine that dies over it makes no difference" "$?" 0
+is "it is done once" "$(ctl --json info | pick upgrades)" $((count + 1))
+
+ask_slowly
+kill $caller
+wait $caller 2>/dev/null
+old=$(engine)
+answer
+await gone "$old"
+ctl -q sync --timeout 20
+is "nor does a caller that has gone" "$(ctl --json info | pick upgrades)" \
+    $((count + 2))
+
+ask_slowly
+first=$(tail -n 1 "$T/asked")
+old=$(engine)
+kill -SEGV "$otpd_pid"
+await gone "$old"
+asked=$((asked + 1))
+await lines $asked "$T/asked"	# it is asked once more
+kill -9 "$first"
+answer
+wait $caller
+is "a crash of otpd delays it" "$?" 0
+is "no more" "$(ctl --json info | pick upgrades otpd_crashes)" \
+    "$((count + 3)) 1"
+still "services keep their processes in all this"
+
+# --- no line is lost ---
+: > "$T/enough"
+ctl -q wait writer stopped --timeout 20
+await text end "$LOG/writer.log"
+is "every line is there, once and in order" "$(awk '
+	$1 == "end" { n = NR - 1; exit }
+	$1 != NR { print "line " NR " is " $0; exit }
+	END { print (n == "" ? "no end" : n > 1000 ? "whole" : "short") }' \
+    "$LOG/writer.log")" whole
+ok "the last one ends as any" ctl -q shutdown
+await gone "$otpd_pid"
+otpd_pid=
+is "nothing is left behind" "$(ours)" ""
+ok "the sanitizers have nothing to say" \
+    not grep -qE 'Sanitizer|runtime error' "$T/stderr"
+finish
