@@ -90,7 +90,7 @@ is "a dead engine is back" "$(ctl --json info | pick engines) $(
 
 # --- it crashes itself, and more often than any other would be allowed ---
 before="$(status a pid generation) $(status daemon pid generation)"
-for n in 1 2 3 4 5 6; do
+for _ in 1 2 3 4 5 6; do
 	engine=$(outside "$(ctl --json info | pick engine_pid)")
 	kill -SEGV "$otpd_pid"
 	await gone "$engine"
