@@ -24,8 +24,8 @@ _otpctl()
 	    restart signal reload check shutdown events logs why failed info
 	    resume upgrade
 	    start-child terminate-child restart-child delete-child
-	    which-children count-children partition task call cast send sys
-	    agent help"
+	    which-children count-children partition task registry publish
+	    call cast send sys agent help"
 
 	cur=${COMP_WORDS[COMP_CWORD]}
 	prev=${COMP_WORDS[COMP_CWORD - 1]}
@@ -35,7 +35,7 @@ _otpctl()
 		case $word in
 		-r)	where=(-r "${COMP_WORDS[i + 1]}")
 			((i++)) ;;
-		-n|--timeout|--since|--sup|--max-concurrency)
+		-n|--timeout|--since|--sup|--max-concurrency|--prefix)
 			((i++)) ;;
 		-*)	;;
 		*)	command=$word
@@ -45,7 +45,7 @@ _otpctl()
 	case $prev in
 	-r)	mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return ;;
-	-n|--timeout|--since|--max-concurrency)
+	-n|--timeout|--since|--max-concurrency|--prefix)
 		return ;;
 	esac
 	if [[ $cur == -* ]]; then
@@ -57,6 +57,7 @@ _otpctl()
 		reload)	options+=" --dry-run" ;;
 		task)	options+=" --sup --max-concurrency --unordered -0
 			    --no-stdin" ;;
+		registry) options+=" --prefix" ;;
 		esac
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 		return
@@ -100,6 +101,12 @@ _otpctl()
 		elif [[ $prev == "${COMP_WORDS[i + 1]}" ]]; then
 			mapfile -t COMPREPLY < <(compgen -W "get put update
 			    delete get-and-update" -- "$cur")
+		fi ;;
+	registry|publish)
+		if [[ $prev == "$command" ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "$(otpctl \
+			    "${where[@]}" registry --timeout 1 2>/dev/null |
+			    awk 'NR > 1 { print $1 }')" -- "$cur")
 		fi ;;
 	sync|reload|shutdown|events|failed|info|resume)
 		;;

@@ -17,7 +17,8 @@ end
 set -l with_paths status is-running is-failed wait start stop restart \
     signal logs why start-child terminate-child restart-child delete-child \
     which-children count-children partition task call cast send agent
-set -l without sync reload check shutdown events failed info resume upgrade sys help
+set -l without sync reload check shutdown events failed info resume upgrade sys \
+    registry publish help
 
 complete -c otpctl -f
 complete -c otpctl -s q -d 'Nothing about what went well'
@@ -48,4 +49,7 @@ complete -c otpctl -n '__fish_seen_subcommand_from help' -a "$with_paths $withou
 complete -c otpctl -n '__fish_seen_subcommand_from events logs' -s f -l follow -d 'Go on with what is new'
 complete -c otpctl -n '__fish_seen_subcommand_from logs why' -s n -x -d 'Number of lines'
 complete -c otpctl -n '__fish_seen_subcommand_from events' -l since -x -d 'From this number on'
+complete -c otpctl -n '__fish_seen_subcommand_from registry publish' \
+    -a "(otpctl registry --timeout 1 2>/dev/null | awk 'NR > 1 { print \$1 }')"
+complete -c otpctl -n '__fish_seen_subcommand_from registry' -l prefix -x -d 'Keys that begin so'
 complete -c otpctl -n '__fish_seen_subcommand_from reload' -l dry-run -d 'Only say what would be done'

@@ -48,6 +48,8 @@ _otpctl_commands() {
 		'count-children:how many of which kind'
 		'task:run commands as supervised tasks'
 		"partition:the path of a key's partition"
+		'registry:registries, or what one holds'
+		'publish:send to all under a key'
 		'call:ask a gen_server, show its reply'
 		'cast:tell a gen_server, without an answer'
 		'send:send a gen_server a plain message'
@@ -69,6 +71,7 @@ _otpctl() {
 		'(-f --follow)'{-f,--follow}'[go on with what is new]' \
 		'-n[number of lines]:lines:' \
 		'--since[events from this number on]:number:' \
+		'--prefix[keys that begin so]:prefix:' \
 		'--dry-run[only say what would be done]' \
 		'--sup[of tasks: the supervisor]:supervisor:_otpctl_paths' \
 		'--max-concurrency[of tasks: at once]:number:' \
@@ -101,6 +104,10 @@ _otpctl() {
 	task) if (( CURRENT == 2 )); then compadd run
 		elif (( CURRENT == 3 )); then _command_names -e
 		else _files
+		fi ;;
+	registry|publish) if (( CURRENT == 2 )); then
+			compadd ${(f)"$(otpctl registry --timeout 1 2>/dev/null |
+			    awk 'NR > 1 { print $1 }')"}
 		fi ;;
 	*) _otpctl_paths ;;
 	esac

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "engine/crashpoint.h"
+#include "engine/registry.h"
 #include "engine/rung.h"
 #include "engine/save.h"
 #include "engine/worker.h"
@@ -306,6 +307,8 @@ restore_core(struct engine *e)
 			name_restore(e, s->key, s->data, s->len);
 		else if (s->type == STORE_WATCH)
 			watch_restore(e, s->key, s->data, s->len);
+		else
+			(void)registry_restore(e, s);
 	}
 	return rc;
 }
@@ -370,9 +373,11 @@ restore(struct engine *e)
 		return -EINVAL;
 	}
 	root = config_take_root(config);
-	config_free(config);
 	core_restore_begin(e->core, root);
 	rc = restore_core(e);
+	if (rc == 0)
+		registries_configure(e, &config->options);
+	config_free(config);
 	config_free_specs(root);
 	return rc;
 }
@@ -387,6 +392,7 @@ boot(struct engine *e)
 		engine_say(e, "cannot keep the running configuration: %s",
 		    strerror(-rc));
 	root = config_take_root(e->config);
+	registries_configure(e, &e->config->options);
 	config_free(e->config);
 	e->config = NULL;
 	e->booted = true;

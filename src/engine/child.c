@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/registry.h"
 #include "engine/worker.h"
 
 void
@@ -150,6 +151,7 @@ engine_drop_child(struct engine *e, uint32_t slot)
 	bool dirty = c->dirty;
 
 	worker_free(e, slot);
+	registry_ended(e, slot);
 	watch_ended(e, slot, "noproc");
 	engine_set_pid(e, slot, 0);
 	if (c->timers != NULL) {

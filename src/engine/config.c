@@ -289,6 +289,7 @@ config_free(struct config *c)
 	for (i = 0; i < c->nerrors; i++)
 		free((char *)c->errors[i].file);	/* and the rest of it */
 	free(c->errors);
+	config_free_registries(&c->options);
 	free(c->text);
 	free(c);
 #ifdef __GLIBC__

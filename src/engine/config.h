@@ -57,8 +57,18 @@ struct config_error {
 	const char	*message;	/* what is wrong and what would be right */
 };
 
+struct config_registry {
+	char		*name;
+	bool		 unique;		/* "keys" */
+	uint32_t	 max_entries;
+	uint32_t	 nlisteners;
+	char		**listeners;
+};
+
 struct config_options {		/* the root object's keys beside the tree */
 	bool	compat_otp;		/* "compat": "otp" */
+	struct config_registry *registries;
+	uint32_t nregistries;
 };
 
 struct config {

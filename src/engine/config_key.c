@@ -29,6 +29,7 @@ static const struct { unsigned where; const char *name; } places[] = {
 	{ KEY_ROOT, "the root" }, { KEY_TEMPLATE, "a template" },
 	{ KEY_LOG, "`log`" }, { KEY_BACKOFF, "`backoff`" },
 	{ KEY_FILE, "`stdout` or `stderr`" }, { KEY_ALLOW, "`allow`" },
+	{ KEY_REGISTRY, "a registry" },
 	{ KEY_DYNAMIC, "a child made from a template" },
 };
 

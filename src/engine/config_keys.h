@@ -17,6 +17,7 @@ enum key_where {
 	KEY_BACKOFF	= 0x40,
 	KEY_FILE	= 0x80,		/* {"file": ...} of stdout, stderr */
 	KEY_ALLOW	= 0x100,	/* inside of "allow" */
+	KEY_REGISTRY	= 0x200,	/* inside of one of "registries" */
 	KEY_SUPS	= KEY_ROOT | KEY_SUP,
 	KEY_WORKERS	= KEY_WORKER | KEY_TEMPLATE,
 	KEY_CHILDREN	= KEY_SUP | KEY_WORKERS,
@@ -57,16 +58,21 @@ X(id, KEY_SUPS | KEY_WORKER | KEY_DYNAMIC, EFFECT_RESTART, id,		\
 X(include, KEY_SUPS, EFFECT_LIVE, include,				\
     "the path of a file or folder, or an array of paths")		\
 X(keep, KEY_LOG, EFFECT_LIVE, keep, "an integer from 0 to 1000")	\
+X(keys, KEY_REGISTRY, EFFECT_LIVE, keys, "\"unique\" or \"duplicate\"") \
 X(kind, KEY_WORKERS, EFFECT_RESTART, kind,				\
     "\"plain\" or \"gen_server\"")					\
 X(limits, KEY_WORKERS, EFFECT_RESTART, limits,				\
     "an object of limits, such as {\"nofile\": 1024}")			\
+X(listeners, KEY_REGISTRY, EFFECT_LIVE, listeners,			\
+    "an array of at most 64 names of servers")				\
 X(log, KEY_ALL, EFFECT_LIVE, log,					\
     "an object of max_size, keep and timestamp")			\
 X(max, KEY_BACKOFF, EFFECT_LIVE, backoff_max,				\
     "milliseconds from 1 to 4294967293")				\
 X(max_children, KEY_SUP, EFFECT_LIVE, max_children,			\
     "an integer of 0 or more, or \"infinity\"")				\
+X(max_entries, KEY_REGISTRY, EFFECT_LIVE, max_entries,			\
+    "an integer from 1 to 100000000")					\
 X(max_restarts, KEY_SUPS, EFFECT_LIVE, max_restarts,			\
     "an integer of 0 or more, or \"infinity\"")				\
 X(max_seconds, KEY_SUPS, EFFECT_LIVE, max_seconds,			\
@@ -81,6 +87,9 @@ X(partitions, KEY_SUP, EFFECT_LIVE, partitions,				\
     "an integer from 1 to 4096")					\
 X(ready, KEY_WORKERS, EFFECT_RESTART, ready,				\
     "\"exec\", \"notify\" or \"gen_server\"")				\
+X(registries, KEY_ROOT, EFFECT_LIVE, registries,			\
+    "an object of registries, such as "					\
+    "{\"sessions\": {\"keys\": \"unique\"}}")				\
 X(reset, KEY_BACKOFF, EFFECT_LIVE, backoff_reset,			\
     "milliseconds from 1 to 4294967293")				\
 X(restart, KEY_CHILDREN, EFFECT_NEXT, restart,				\

@@ -64,6 +64,7 @@ struct draft {			/* one object as it was written */
 	struct spawn_limit limits[SPAWN_LIMITS_MAX];
 	uint16_t	 nlimits;
 	enum sup_form	 form;
+	struct config_registry *registry;	/* it is one; or NULL */
 	uint32_t	 partitions;	/* that it has */
 	uint32_t	 partition, partition_of;	/* that it is; 0 of 0 */
 	const cJSON	*extra;		/* goes before its arguments; or NULL */
@@ -168,6 +169,9 @@ void	read_include(struct reader *r, const cJSON *value, include_fn *fn,
 /* --- config_ids.c --- */
 void	identity_of(struct reader *r, const struct draft *d,
 	    struct identity *out);
+
+/* --- config_registry.c --- */
+void	config_free_registries(struct config_options *o);
 
 /* --- config_service.c --- */
 void	env_set(struct reader *r, struct env *env, const char *name,

@@ -207,7 +207,8 @@ engine_call(void *arg, server_peer peer, const struct frame_header *h,
 			return;
 		}
 	}
-	engine_error(e, peer, h->ref, FRAME_E_BAD_REQUEST,
-	    "the engine knows no such op");
+	if (!registry_op(e, &c, name))
+		engine_error(e, peer, h->ref, FRAME_E_BAD_REQUEST,
+		    "the engine knows no such op");
 	cJSON_Delete(request);
 }

@@ -39,6 +39,9 @@ op_fn	op_start, op_stop, op_restart, op_start_child, op_terminate_child,
 op_fn	op_partition;
 /* ops_task.c */
 op_fn	op_task_supervisor;
+/* ops_registry.c: false when it is no request to a registry */
+bool	registry_op(struct engine *e, const struct caller *c,
+	    const char *name);
 /* ops_ask.c: questions */
 op_fn	op_status, op_why, op_failed, op_info, op_signal, op_wait, op_sync,
 	op_events;

@@ -51,6 +51,8 @@ struct name {			/* registered */
 };
 
 struct worker;
+struct registry;
+struct registry_entry;
 
 struct child {			/* what the core does not know of a slot */
 	uint64_t	 inc;		/* the incarnation ordered last */
@@ -64,6 +66,8 @@ struct child {			/* what the core does not know of a slot */
 	struct child_timers *timers;	/* while any is needed */
 	struct worker	*worker;	/* gen_servers: socket and link */
 	struct watch	*watched, *watching;	/* who watches it, whom it does */
+	struct registry_entry *entries;	/* of registries; see registry.h */
+	uint32_t	 nlocks;	/* of registries: has or waits for */
 	uint32_t	 worker_key;	/* 0: none yet */
 	uint32_t	 last_generation;
 	int32_t		 last_pid;
@@ -194,7 +198,10 @@ struct engine {
 	uint32_t	 children_cap;
 	uint32_t	 pids[PIDS_BUCKETS];	/* 1 + slot, chained */
 	struct name	*names[NAMES_BUCKETS];
-	uint64_t	 next_key;	/* of names and watches */
+	uint64_t	 next_key;	/* of names, watches and registries */
+	struct registry	*registries;
+	uint32_t	 nregistries, nlocks;
+	uint64_t	 registry_bytes;	/* of all keys and values */
 	int		 runtime_fd, paths_fd;
 	char		*failed_child;	/* whose start failed last */
 	uint32_t	*dirty_links;	/* slots whose link has something to

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/registry.h"
 #include "engine/worker.h"
 #include "wire/reason.h"
 
@@ -229,11 +230,17 @@ op_whereis(struct engine *e, const struct caller *c)
 {
 	const char *name = control_needed(e, c, "name");
 	uint32_t slot;
+	int rc = 0;
 
 	if (name == NULL)
 		return;
 	slot = name_whereis(e, name);
-	if (slot == CORE_NONE)
+	if (strncmp(name, "via:", 4) == 0)
+		rc = registry_via(e, name, &slot);
+	if (rc == -EINVAL)
+		control_refuse(e, c, "invalid", "%s is no address: a via is "
+		    "via:REGISTRY:KEY, of a registry of unique keys", name);
+	else if (slot == CORE_NONE)
 		control_refuse(e, c, "noproc", "nobody is registered as %s",
 		    name);
 	else

@@ -16,7 +16,7 @@
 #include <config.h>
 
 #include "engine/config_check.h"
-#include "engine/engine.h"
+#include "engine/registry.h"
 
 static const char usage[] =
     "usage: otp-engine [-nqvV] -c file -r runtime_dir -l log_dir\n"
@@ -131,6 +131,7 @@ static void
 tear_down(struct engine *e)
 {
 	server_free(e->server);
+	registries_free(e);
 	engine_begin_done(e);
 	while (e->nwaiters > 0)
 		engine_drop_waiters(e, e->waiters[0].peer);

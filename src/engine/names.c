@@ -65,7 +65,7 @@ publish(struct engine *e, const char *name, const char *path)
 	return 0;
 }
 
-static bool
+bool
 name_valid(const char *name)
 {
 	size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz"

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/engine.h"
+#include "engine/registry.h"
 
 static void
 put_errors(const struct config *config, struct out *o)
@@ -182,6 +182,7 @@ converge(struct engine *e, server_peer peer, uint64_t ref,
 		return;
 	}
 	root = config_take_root(config);
+	registries_configure(e, &config->options);
 	(void)events_add(e->events, &ev);
 	id = engine_add_request(e, peer, ref, CORE_NOPS, "/");
 	core_reload(e->core, root, service_same, id, loop_now_ms());

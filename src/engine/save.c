@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/registry.h"
 #include "engine/worker.h"
 
 void
@@ -85,6 +86,7 @@ put_everything(struct engine *e)
 	}
 	names_save_all(e);
 	watches_save_all(e);
+	registries_save_all(e);
 	engine_save_notes(e);
 	memset(&e->saved, 0, sizeof(e->saved));
 }

@@ -19,7 +19,11 @@ enum store_type {		/* 1 is the commit mark */
 	STORE_DYNAMIC,		/* by slot: a child's specification as JSON */
 	STORE_NAME,		/* by number: struct name_record, the name */
 	STORE_WATCH,		/* by number: struct watch_record */
-	STORE_NOTE		/* pid and text of a message nobody's yet */
+	STORE_NOTE,		/* pid and text of a message nobody's yet */
+	STORE_REGISTRY,		/* by number, as those below: a registry, */
+	STORE_ENTRY,		/* what is in it; see registry_save.c */
+	STORE_META,
+	STORE_LOCK
 };
 
 struct store;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/registry.h"
 #include "engine/worker.h"
 
 static struct watch **
@@ -112,14 +113,16 @@ watch_restore(struct engine *e, uint64_t key, const char *record, size_t len)
 		store_put(e->store, STORE_WATCH, key, "", 0);
 }
 
-/* A name, a path or pid:N of something that is alive; or CORE_NONE. */
-static uint32_t
-find_target(struct engine *e, const char *target)
+uint32_t
+watch_target(struct engine *e, const char *target)
 {
 	uint32_t slot = name_whereis(e, target);
 	struct core_child view;
 
-	if (slot == CORE_NONE && strncmp(target, "pid:", 4) == 0)
+	if (strncmp(target, "via:", 4) == 0) {
+		if (registry_via(e, target, &slot) < 0)
+			return CORE_NONE;
+	} else if (slot == CORE_NONE && strncmp(target, "pid:", 4) == 0)
 		slot = engine_slot_by_pid(e, (int32_t)strtol(target + 4,
 		    NULL, 10));
 	else if (slot == CORE_NONE && engine_find(e, target, &slot) < 0)
@@ -178,7 +181,7 @@ void
 watch_monitor(struct engine *e, uint32_t slot, uint64_t ref,
     const char *target)
 {
-	uint32_t at = find_target(e, target);
+	uint32_t at = watch_target(e, target);
 
 	if (engine_child(e, slot)->worker->again &&
 	    find_monitor(e, slot, ref) != NULL)
@@ -228,7 +231,7 @@ exit_signal(struct engine *e, uint32_t slot, const char *from,
 void
 watch_link(struct engine *e, uint32_t slot, const char *target)
 {
-	uint32_t at = find_target(e, target);
+	uint32_t at = watch_target(e, target);
 
 	if (at == CORE_NONE) {
 		exit_signal(e, slot, target, "noproc");
@@ -243,7 +246,7 @@ watch_link(struct engine *e, uint32_t slot, const char *target)
 void
 watch_unlink(struct engine *e, uint32_t slot, const char *target)
 {
-	uint32_t at = find_target(e, target);
+	uint32_t at = watch_target(e, target);
 	struct watch *w;
 
 	if (at == CORE_NONE)

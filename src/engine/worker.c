@@ -284,7 +284,8 @@ open_link(struct engine *e, uint32_t slot)
 
 /*
  * One whose start has not returned may have said so to the engine that died,
- * and that may not have kept it: it says everything again.
+ * and that may not have kept it: it says everything again.  Any other learns
+ * that a call of its may have lost its answer.
  */
 static void
 greet_again(struct engine *e, uint32_t slot)
@@ -294,10 +295,14 @@ greet_again(struct engine *e, uint32_t slot)
 		    .max_payload = FRAME_ENGINE_MAX, .pid = getpid(),
 		    .generation = engine_generation(e, slot) },
 		.names = "otpd" };
+	struct frame_header h = { .type = FRAME_HELLO,
+	    .length = sizeof(hello.fixed) + sizeof("otpd") + 1 };
+	struct worker *w = engine_child(e, slot)->worker;
 
-	engine_child(e, slot)->worker->again = true;
-	worker_send(e, slot, FRAME_HELLO, 0, (const char *)&hello,
-	    sizeof(hello.fixed) + sizeof("otpd") + 1);
+	w->again = !engine_child(e, slot)->ready;
+	h.flags = w->again ? 0 : FRAME_F_KNOWN;
+	if (peer_send(w->link, &h, &hello) == 0)
+		send_later(w);
 }
 
 static void
@@ -311,8 +316,7 @@ resume_link(struct engine *e, uint32_t slot, int fd)
 	if (w->link == NULL || loop_add(e->loop, fd, EPOLLIN, on_link, w,
 	    &w->link_handle) < 0)
 		abort();
-	if (!engine_child(e, slot)->ready)
-		greet_again(e, slot);
+	greet_again(e, slot);
 }
 
 static void
@@ -437,6 +441,29 @@ worker_send(struct engine *e, uint32_t slot, uint8_t type, uint64_t ref,
 		len -= h.length;
 	} while (len > 0);
 	send_later(w);
+}
+
+void
+worker_tell(struct engine *e, uint32_t slot, const char *payload, size_t len,
+    size_t max)
+{
+	struct worker *w = engine_child(e, slot)->worker;
+	char lost[64];
+	int n;
+
+	if (w == NULL || w->link == NULL)
+		return;
+	if (peer_queued(w->link) + len > max) {
+		w->missed++;
+		return;
+	}
+	if (w->missed > 0) {
+		n = snprintf(lost, sizeof(lost), "{\"event\":\"lost\","
+		    "\"count\":%u}", w->missed);
+		w->missed = 0;
+		worker_send(e, slot, FRAME_INFO, 0, lost, (size_t)n);
+	}
+	worker_send(e, slot, FRAME_INFO, 0, payload, len);
 }
 
 static void

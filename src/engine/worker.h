@@ -20,6 +20,7 @@ struct worker {			/* while the child has a socket or a link */
 	uint64_t	 refused_ms;	/* when it last said that it refused */
 	bool		 dirty;		/* the link has something to send */
 	bool		 again;		/* it was asked to say all again */
+	uint32_t	 missed;	/* messages, since it heard the last */
 };
 
 /* Callers over a link are told apart from those of the control socket. */
@@ -43,6 +44,12 @@ bool	worker_send_exit(struct engine *e, uint32_t slot, bool from_parent,
 	    const char *from, const char *reason);
 void	worker_send(struct engine *e, uint32_t slot, uint8_t type,
 	    uint64_t ref, const char *payload, size_t len);
+/*
+ * A message that it did not ask for.  While more than max waits for it, it
+ * misses some; {"event":"lost","count":N} says later how many.
+ */
+void	worker_tell(struct engine *e, uint32_t slot, const char *payload,
+	    size_t len, size_t max);
 /* The longest payload that it surely takes. */
 size_t	worker_room(struct engine *e, uint32_t slot);
 void	worker_flush_all(struct engine *e);
@@ -55,6 +62,7 @@ bool	worker_is_link(server_peer peer);
 uint32_t worker_slot(server_peer peer);
 
 /* --- names.c --- */
+bool	name_valid(const char *name);
 /* 0, -EEXIST with *out_holder. */
 int	name_register(struct engine *e, uint32_t slot, const char *name,
 	    uint32_t *out_holder);
@@ -68,6 +76,8 @@ void	name_restore(struct engine *e, uint64_t key, const char *record,
 	    size_t len);
 
 /* --- watch.c: monitors and links --- */
+/* A name, a path, pid:N or via:... of something alive; or CORE_NONE. */
+uint32_t watch_target(struct engine *e, const char *target);
 void	watch_monitor(struct engine *e, uint32_t slot, uint64_t ref,
 	    const char *target);
 void	watch_demonitor(struct engine *e, uint32_t slot, uint64_t ref);

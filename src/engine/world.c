@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "engine/crashpoint.h"
+#include "engine/registry.h"
 #include "engine/rung.h"
 #include "engine/worker.h"
 #include "wire/reason.h"
@@ -165,6 +166,7 @@ drop_child(struct engine *e, uint32_t slot)
 	if (e->rung > SPAWN_RUNG_LATEST)
 		crashpoint_poison(c->path, e->rung);
 	link_put(&e->spawner, SPAWN_ACK, c->inc, "", 0);
+	registry_ended(e, slot);
 	engine_set_pid(e, slot, 0);
 	c->start_ns = 0;
 	engine_save_child(e, slot);
@@ -293,6 +295,7 @@ child_exited(struct engine *e, uint32_t slot, const struct spawn_child *told)
 	}
 	if (c->worker != NULL)	/* before anybody hears of its end */
 		names_drop(e, slot, engine_service(e, slot)->name);
+	registry_ended(e, slot);
 	watch_ended(e, slot, reason);
 	worker_close_link(e, slot);
 	engine_set_pid(e, slot, 0);

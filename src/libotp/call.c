@@ -37,10 +37,13 @@ static int
 reach(struct otp *o, const char *to, size_t len, uint64_t deadline,
     struct otpi_dest **out)
 {
+	char room[OTPI_ADDRESS];
 	struct otpi_dest *d;
 	int rc;
 
-	rc = otpi_dest_get(o, to, deadline, false, &d);
+	rc = otpi_via(o, &to, room, deadline);
+	if (rc == 0)
+		rc = otpi_dest_get(o, to, deadline, false, &d);
 	if (rc > 0)
 		return -OTP_ECALLINGSELF;
 	if (rc == 0)
@@ -179,9 +182,18 @@ put_oneway(struct otp *o, struct otpi_dest *d, uint8_t type,
 	return rc;
 }
 
+/* Of a message that nobody waits for. */
+static int
+via(struct otp *o, const char **to, char room[OTPI_ADDRESS])
+{
+	return (*to)[0] != 'v' ? 0 : otpi_via(o, to, room, otpi_deadline(o,
+	    OTP_DEFAULT_TIMEOUT));
+}
+
 int
 otp_cast(struct otp *o, const char *to, const void *message, size_t len)
 {
+	char room[OTPI_ADDRESS];
 	struct otpi_dest *d;
 	int rc;
 
@@ -189,7 +201,9 @@ otp_cast(struct otp *o, const char *to, const void *message, size_t len)
 	if (d != NULL && strcmp(d->address, to) == 0 &&
 	    otpi_conn_add(&d->conn, FRAME_CAST, message, len))
 		return 0;		/* a name is looked up when it is sent */
-	rc = otpi_dest_get(o, to, 0, true, &d);
+	rc = via(o, &to, room);
+	if (rc == 0)
+		rc = otpi_dest_get(o, to, 0, true, &d);
 	if (rc == 1)
 		return otpi_mail_self(o, FRAME_CAST, 0, message, len);
 	if (rc < 0)
@@ -200,10 +214,13 @@ otp_cast(struct otp *o, const char *to, const void *message, size_t len)
 int
 otp_send(struct otp *o, const char *to, const void *message, size_t len)
 {
+	char room[OTPI_ADDRESS];
 	struct otpi_dest *d;
 	int rc;
 
-	rc = otpi_dest_get(o, to, 0, true, &d);
+	rc = via(o, &to, room);
+	if (rc == 0)
+		rc = otpi_dest_get(o, to, 0, true, &d);
 	if (rc == 1)
 		return otpi_mail_self(o, FRAME_INFO, 0, message, len);
 	if (rc < 0)

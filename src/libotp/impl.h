@@ -84,6 +84,7 @@ enum otpi_progress { OTPI_FREE, OTPI_WAITING, OTPI_DONE };
 struct otpi_request {
 	enum otpi_progress progress;
 	bool		 sync;		/* somebody waits: no message of it */
+	bool		 repeat;	/* -ERESTART when its answer was lost */
 	uint64_t	 ref;
 	struct otpi_conn *conn;
 	uint64_t	 at;		/* where in the stream it begins */
@@ -226,6 +227,12 @@ int	otpi_await_way(struct otp *o, struct otpi_conn *c, uint64_t deadline);
 /* Handle what has been received on c, or that it ended (error < 0). */
 void	otpi_pump(struct otp *o, struct otpi_conn *c, int error);
 
+/* registry.c */
+#define OTPI_ADDRESS	1024	/* bytes of one that was looked up */
+/* A via becomes the address of who has the key; any other stays. */
+int	otpi_via(struct otp *o, const char **to, char room[OTPI_ADDRESS],
+	    uint64_t deadline);
+
 /* process.c */
 int	otpi_new(const struct otp_options *options, struct otp **out);
 /* A server watches its connections; a mere caller does not. */
@@ -239,9 +246,17 @@ int	otpi_flush_all(struct otp *o);
  * else as it stands.  0, -ENOENT, -ENAMETOOLONG, -EINVAL. */
 int	otpi_json_get(const char *text, size_t len, const char *field,
 	    char *out, size_t size);
+/* The same as it stands: what lies from *out on. */
+int	otpi_json_find(const char *text, size_t len, const char *field,
+	    const char **out, size_t *out_len);
+/* The next value of an array, whose text begins at *at: 1, 0 at its end,
+ * -EINVAL. */
+int	otpi_json_item(const char **at, const char *end, const char **out,
+	    size_t *out_len);
 int	otpi_json_string(struct otp_out *out, const char *text);	/* quoted */
 /* Does it look like one JSON value?  Nesting is only counted. */
 bool	otpi_json_is(const char *text, size_t len);
+int	otpi_json_quoted(struct otp_out *out, const char *text, size_t len);
 /* text as a JSON value: as it stands when it looks like one, else quoted. */
 int	otpi_json_value(struct otp_out *out, const char *text, size_t len);
 

@@ -191,30 +191,77 @@ value(struct scan *s, char *out, size_t size)
 	return 0;
 }
 
+/* Go to the value of a field. */
+static int
+seek(struct scan *s, const char *field)
+{
+	char key[64];
+	int rc;
+
+	if (!accept(s, '{'))
+		return -EINVAL;
+	while (accept(s, '"')) {
+		struct scan again = *s;
+
+		if (string(s, NULL, 0) < 0 || !accept(s, ':'))
+			return -EINVAL;
+		rc = string(&again, key, sizeof(key));
+		if (rc == 0 && strcmp(key, field) == 0)
+			return 0;
+		if (skip(s) < 0)
+			return -EINVAL;
+		if (!accept(s, ','))
+			break;
+	}
+	return -ENOENT;
+}
+
 int
 otpi_json_get(const char *text, size_t len, const char *field, char *out,
     size_t size)
 {
 	struct scan s = { text, text + len };
-	char key[64];
-	int rc;
+	int rc = seek(&s, field);
 
-	if (!accept(&s, '{'))
+	return rc < 0 ? rc : value(&s, out, size);
+}
+
+int
+otpi_json_find(const char *text, size_t len, const char *field,
+    const char **out, size_t *out_len)
+{
+	struct scan s = { text, text + len };
+	const char *from;
+	int rc = seek(&s, field);
+
+	if (rc < 0)
+		return rc;
+	blanks(&s);
+	from = s.at;
+	if (skip(&s) < 0)
 		return -EINVAL;
-	while (accept(&s, '"')) {
-		struct scan again = s;
+	*out = from;
+	*out_len = (size_t)(s.at - from);
+	return 0;
+}
 
-		if (string(&s, NULL, 0) < 0 || !accept(&s, ':'))
-			return -EINVAL;
-		rc = string(&again, key, sizeof(key));
-		if (rc == 0 && strcmp(key, field) == 0)
-			return value(&s, out, size);
-		if (skip(&s) < 0)
-			return -EINVAL;
-		if (!accept(&s, ','))
-			break;
-	}
-	return -ENOENT;
+int
+otpi_json_item(const char **at, const char *end, const char **out,
+    size_t *out_len)
+{
+	struct scan s = { *at, end };
+
+	if (!accept(&s, '[') && !accept(&s, ','))
+		return accept(&s, ']') ? 0 : -EINVAL;
+	if (accept(&s, ']'))
+		return 0;
+	blanks(&s);
+	*out = s.at;
+	if (skip(&s) < 0)
+		return -EINVAL;
+	*out_len = (size_t)(s.at - *out);
+	*at = s.at;
+	return 1;
 }
 
 /* --- writing --- */
@@ -277,8 +324,8 @@ otpi_out_free(struct otp_out *out)
 	*out = (struct otp_out){ 0 };
 }
 
-static int
-quoted(struct otp_out *out, const char *text, size_t len)
+int
+otpi_json_quoted(struct otp_out *out, const char *text, size_t len)
 {
 	int rc = otp_write(out, "\"", 1);
 
@@ -298,7 +345,7 @@ quoted(struct otp_out *out, const char *text, size_t len)
 int
 otpi_json_string(struct otp_out *out, const char *text)
 {
-	return quoted(out, text, strlen(text));
+	return otpi_json_quoted(out, text, strlen(text));
 }
 
 bool
@@ -317,5 +364,5 @@ int
 otpi_json_value(struct otp_out *out, const char *text, size_t len)
 {
 	return otpi_json_is(text, len) ? otp_write(out, text, len) :
-	    quoted(out, text, len);
+	    otpi_json_quoted(out, text, len);
 }

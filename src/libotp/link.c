@@ -70,8 +70,8 @@ otpi_link_say(struct otp *o, const char *op, const char *field,
 	otpi_out_free(&out);
 }
 
-int
-otpi_link_call(struct otp *o, const char *json, uint64_t deadline,
+static int
+link_call(struct otp *o, const char *json, uint64_t deadline, bool repeat,
     char **reply, size_t *reply_len)
 {
 	struct otpi_request *r;
@@ -84,6 +84,7 @@ otpi_link_call(struct otp *o, const char *json, uint64_t deadline,
 	    strlen(json), deadline, true, &ref);
 	if (rc < 0)
 		return otpi_fail(o, rc, NULL);
+	otpi_request_find(o, ref)->repeat = repeat;
 	rc = otpi_request_wait(o, ref, deadline);
 	r = otpi_request_find(o, ref);
 	if (rc < 0 || r == NULL) {
@@ -92,6 +93,36 @@ otpi_link_call(struct otp *o, const char *json, uint64_t deadline,
 		return otpi_fail(o, rc, rc == -ETIMEDOUT ? "timeout" : NULL);
 	}
 	return otpi_request_take(o, r, reply, reply_len);
+}
+
+int
+otpi_link_call(struct otp *o, const char *json, uint64_t deadline,
+    char **reply, size_t *reply_len)
+{
+	return link_call(o, json, deadline, false, reply, reply_len);
+}
+
+int
+otpi_link_repeat(struct otp *o, const char *json, uint64_t deadline,
+    char **reply, size_t *reply_len)
+{
+	int rc;
+
+	do
+		rc = link_call(o, json, deadline, true, reply, reply_len);
+	while (rc == -ERESTART);
+	return rc;
+}
+
+/* An engine has died, and with it, it may be, the answers. */
+static void
+lost_answers(struct otp *o)
+{
+	for (uint32_t i = 0; i < o->nrequests; i++)
+		if (o->requests[i].progress == OTPI_WAITING &&
+		    o->requests[i].conn == &o->srv->link &&
+		    o->requests[i].repeat)
+			otpi_request_fail(o, &o->requests[i], -ERESTART, "");
 }
 
 /* otpd is gone: what waits for it fails, what it watched is lost to us. */
@@ -122,10 +153,12 @@ take_frame(struct otp *o, const struct frame_header *h, const char *payload)
 	if (h->type == FRAME_HELLO) {
 		if (otpi_conn_take_hello(&o->srv->link, h, payload, &hello) < 0)
 			o->srv->link.dead = -EPROTO;
-		else if (again)
-			otpi_say_all(o);
-		else
+		else if (!again)
 			o->srv->generation = hello.generation;
+		else if ((h->flags & FRAME_F_KNOWN) == 0)
+			otpi_say_all(o);
+		if (again)
+			lost_answers(o);
 	} else if (h->type == FRAME_REPLY || h->type == FRAME_ERROR) {
 		otpi_request_reply(o, &o->srv->link, h, payload);
 	} else {

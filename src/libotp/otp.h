@@ -15,7 +15,8 @@
  * every reply, has a NUL beyond its length.
  *
  * Addresses: "counter" is a registered name; "web/counter" the path of a child;
- * "/run/x.sock" or "./x.sock" a socket; "otpd" is the engine.
+ * "/run/x.sock" or "./x.sock" a socket; "via:users:ann" whoever has a key of a
+ * registry; "otpd" is the engine.
  */
 #ifndef OTP_H
 #define OTP_H
@@ -298,6 +299,104 @@ int	otp_agent_get_and_update(struct otp *self, const char *agent,
  * could be done. */
 int	otp_agent_cast(struct otp *self, const char *agent, const char *op,
 	    const char *path, const char *value);
+
+/* --- registries: keys of any bytes to servers; otp_registry(3) --- */
+
+#define OTP_KEY_MAX	1024	/* bytes of a key, at least 1 */
+#define OTP_VALUE_MAX	4096	/* bytes of a value, at least 0 */
+
+struct otp_entry {		/* a NUL stands behind key and value */
+	const char	*key, *value;
+	size_t		 key_len, value_len;
+	const char	*path, *address;	/* of the process: call this */
+	int32_t		 pid;
+};
+
+/*
+ * All of these ask the engine and wait for it, at most for the default
+ * timeout.  Beside what is said they are 0, -OTP_ENOPROC when there is no such
+ * registry, -EMSGSIZE for a key or value too long, -ETIMEDOUT.  What registers
+ * must be a server under otpd, else -ENOTCONN; its entries go when it ends.
+ * An array of entries is one block, the caller's to free(); NULL when n is 0.
+ */
+int	otp_registry_new(struct otp *self, const char *registry, int unique);
+/* Not one of the configuration (-EINVAL). */
+int	otp_registry_delete(struct otp *self, const char *registry);
+/* -OTP_EALREADY: a unique key is taken, otp_reason() says by whom;
+ * -OTP_EFULL. */
+int	otp_registry_register(struct otp *self, const char *registry,
+	    const void *key, size_t key_len, const void *value,
+	    size_t value_len);
+/* All of its own under the key, if any; */
+int	otp_registry_unregister(struct otp *self, const char *registry,
+	    const void *key, size_t key_len);
+/* those whose value begins with this. */
+int	otp_registry_unregister_match(struct otp *self, const char *registry,
+	    const void *key, size_t key_len, const void *value,
+	    size_t value_len);
+/* Of a unique key that it has, else -ENOENT.  *old is the caller's to free();
+ * it and old_len may be NULL. */
+int	otp_registry_update_value(struct otp *self, const char *registry,
+	    const void *key, size_t key_len, const void *value,
+	    size_t value_len, char **old, size_t *old_len);
+int	otp_registry_lookup(struct otp *self, const char *registry,
+	    const void *key, size_t key_len, struct otp_entry **entries,
+	    size_t *n);
+/* Those of the key whose value begins with this. */
+int	otp_registry_match(struct otp *self, const char *registry,
+	    const void *key, size_t key_len, const void *value,
+	    size_t value_len, struct otp_entry **entries, size_t *n);
+/* Those whose key begins with this. */
+int	otp_registry_select(struct otp *self, const char *registry,
+	    const void *prefix, size_t prefix_len,
+	    struct otp_entry **entries, size_t *n);
+/* Those of a process: a name, a path or "pid:N"; NULL: itself. */
+int	otp_registry_keys(struct otp *self, const char *registry,
+	    const char *of, struct otp_entry **entries, size_t *n);
+int	otp_registry_values(struct otp *self, const char *registry,
+	    const char *of, const void *key, size_t key_len,
+	    struct otp_entry **entries, size_t *n);
+int	otp_registry_count(struct otp *self, const char *registry,
+	    size_t *out);
+int	otp_registry_count_match(struct otp *self, const char *registry,
+	    const void *key, size_t key_len, const void *value,
+	    size_t value_len, size_t *out);
+int	otp_registry_count_select(struct otp *self, const char *registry,
+	    const void *prefix, size_t prefix_len, size_t *out);
+/* fn runs here, once with all entries of the key, not at all when there are
+ * none.  What it returns is returned. */
+int	otp_registry_dispatch(struct otp *self, const char *registry,
+	    const void *key, size_t key_len, int (*fn)(struct otp *self,
+	    const struct otp_entry *entries, size_t n, void *arg), void *arg);
+
+/* Metadata of a registry: a text to any bytes. */
+int	otp_registry_put_meta(struct otp *self, const char *registry,
+	    const char *key, const void *value, size_t value_len);
+/* -ENOENT.  *value is the caller's to free(). */
+int	otp_registry_meta(struct otp *self, const char *registry,
+	    const char *key, char **value, size_t *value_len);
+int	otp_registry_delete_meta(struct otp *self, const char *registry,
+	    const char *key);
+
+/* fn runs here while no other process has the lock on this key, which need
+ * not be registered.  What it returns is returned; -EDEADLK: it has it. */
+int	otp_registry_lock(struct otp *self, const char *registry,
+	    const void *key, size_t key_len, int timeout_ms,
+	    int (*fn)(struct otp *self, void *arg), void *arg);
+
+/* Topics: in a registry of duplicate keys. */
+int	otp_subscribe(struct otp *self, const char *registry,
+	    const char *topic);
+int	otp_unsubscribe(struct otp *self, const char *registry,
+	    const char *topic);
+/* otp_send() to each: to how many, or an error. */
+int	otp_publish(struct otp *self, const char *registry, const char *topic,
+	    const void *message, size_t len);
+
+/* "via:REGISTRY:KEY", an address: whoever has the unique key when it is used.
+ * 0 or -ENAMETOOLONG. */
+int	otp_via(char *out, size_t size, const char *registry,
+	    const void *key, size_t key_len);
 
 /* --- words --- */
 

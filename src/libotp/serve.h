@@ -85,6 +85,7 @@ struct otpi_server {
 	uint64_t	 generation;
 	struct otpi_monitor *monitors;
 	uint64_t	 next_monitor;
+	uint32_t	 next_call;	/* of those that change a registry */
 	/* sys */
 	struct otpi_stats stats;
 	uint64_t	 tracer, trace_ref;
@@ -156,6 +157,9 @@ int	otpi_link_cast(struct otp *o, const char *format, ...)
 void	otpi_link_say(struct otp *o, const char *op, const char *field,
 	    const char *value);		/* {"op":op,field:"value"} */
 int	otpi_link_call(struct otp *o, const char *json, uint64_t deadline,
+	    char **reply, size_t *reply_len);
+/* The same for what may be asked again when an engine died over it. */
+int	otpi_link_repeat(struct otp *o, const char *json, uint64_t deadline,
 	    char **reply, size_t *reply_len);
 void	otpi_link_frame(struct otp *o, const struct frame_header *h,
 	    const char *data);

@@ -121,9 +121,18 @@ const struct command commands[] = {
 	    "last\nargument.  The exit code is the number that failed, at "
 	    "most 100; 125 is otpctl's.",
 	    cmd_task, 2, -1, CTL_OPT_TIMEOUT | CTL_OPT_TASK, FOR_EVER, true },
+	{ "registry", "[NAME [KEY]]", "registries, or what one holds",
+	    "Without NAME all registries.  With it who is registered, under "
+	    "any key, under KEY,\nor with --prefix P under those that begin so.",
+	    cmd_registry, 0, 2, CTL_OPT_TIMEOUT | CTL_OPT_PREFIX, QUESTION_S,
+	    true },
+	{ "publish", "NAME KEY PAYLOAD", "send to all under a key",
+	    "A plain message (handle_info) to each process that is registered "
+	    "under KEY in the\nregistry NAME.  PAYLOAD as for call.",
+	    cmd_publish, 3, 3, CTL_OPT_TIMEOUT, QUESTION_S, false },
 	{ "call", "NAME [PAYLOAD]", "ask a gen_server, show its reply",
-	    "NAME is a registered name (counter), a path (web/counter) or a "
-	    "socket (./x.sock).\nA PAYLOAD of - is read from standard input.  "
+	    "NAME is a registered name (counter), a path (web/counter), a "
+	    "socket (./x.sock)\nor a key (via:REGISTRY:KEY).\nA PAYLOAD of - is read from standard input.  "
 	    "A reply that is JSON is laid out,\nwith --json on one line.  A "
 	    "bare number of --timeout is milliseconds.",
 	    cmd_call, 1, 2, CALL_OPTS, CALL_S, false },

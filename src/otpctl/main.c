@@ -25,7 +25,7 @@
 #define TIMEOUT_MAX_S	1e9
 
 enum { OPT_JSON = 256, OPT_SINCE, OPT_TIMEOUT, OPT_DRY_RUN, OPT_SUP,
-	OPT_MOST, OPT_UNORDERED, OPT_NO_STDIN };
+	OPT_MOST, OPT_UNORDERED, OPT_NO_STDIN, OPT_PREFIX };
 
 static const struct option long_options[] = {
 	{ "runtime-dir", required_argument, NULL, 'r' },
@@ -43,6 +43,7 @@ static const struct option long_options[] = {
 	{ "unordered", no_argument, NULL, OPT_UNORDERED },
 	{ "null", no_argument, NULL, '0' },
 	{ "no-stdin", no_argument, NULL, OPT_NO_STDIN },
+	{ "prefix", required_argument, NULL, OPT_PREFIX },
 	{ NULL, 0, NULL, 0 }
 };
 
@@ -57,7 +58,8 @@ static const char options_words[] =
     "  -q             no words about what went well\n"
     "  --json         what otpd answered, as JSON\n"
     "  --timeout S    how long to wait for the outcome (3, 0.5, 250ms, 2m)\n"
-    "  -f, -n N, --since SEQ, --dry-run   where a command says so\n"
+    "  -f, -n N, --since SEQ, --dry-run, --prefix P   where a command says "
+    "so\n"
     "  -h, --help     this list        -V, --version\n"
     "\nExit codes:\n"
     "  0  done\n"
@@ -241,6 +243,10 @@ take_option(struct ctl *c, int opt, unsigned *given)
 			return usage("not an event's number: ", optarg);
 		c->has_since = true;
 		*given |= CTL_OPT_SINCE;
+		return CTL_OK;
+	case OPT_PREFIX:
+		c->prefix = optarg;
+		*given |= CTL_OPT_PREFIX;
 		return CTL_OK;
 	case OPT_TIMEOUT:
 		c->timeout = optarg;

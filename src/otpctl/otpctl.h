@@ -31,8 +31,9 @@ enum ctl_option {		/* those that belong to some commands only */
 	CTL_OPT_TIMEOUT = 1, CTL_OPT_FOLLOW = 2, CTL_OPT_LINES = 4,
 	CTL_OPT_SINCE = 8, CTL_OPT_DRY_RUN = 16,
 	CTL_OPT_TIMEOUT_MS = 32,	/* with TIMEOUT: a bare number is that */
-	CTL_OPT_TASK = 64	/* those of task run; what follows its first
+	CTL_OPT_TASK = 64,	/* those of task run; what follows its first
 				 * operand is not otpctl's */
+	CTL_OPT_PREFIX = 128
 };
 
 struct ctl;
@@ -90,6 +91,7 @@ struct ctl {
 	const char		*sup;		/* --sup; NULL: not given */
 	int			 lines;	/* of -n; -1: not given */
 	uint64_t		 since;
+	const char		*prefix;	/* or NULL */
 	const char		*timeout;	/* of --timeout; NULL: not given */
 	uint64_t		 timeout_ns;	/* 0: not given; UINT64_MAX */
 	uint64_t		 deadline;	/* CLOCK_MONOTONIC; 0: none */
@@ -147,6 +149,8 @@ int	cmd_delete_child(struct ctl *c);
 int	cmd_which_children(struct ctl *c);
 int	cmd_count_children(struct ctl *c);
 int	cmd_partition(struct ctl *c);
+int	cmd_registry(struct ctl *c);
+int	cmd_publish(struct ctl *c);
 int	cmd_call(struct ctl *c);
 int	cmd_cast(struct ctl *c);
 int	cmd_send(struct ctl *c);

@@ -166,6 +166,25 @@ look_again(struct ctl *c, const char *address, char out[PATH_SIZE])
 	return rc;
 }
 
+/* The socket of who has the key of a registry; CTL_OK. */
+static int
+find_via(struct ctl *c, const char *address, char out[PATH_SIZE])
+{
+	cJSON *request = ctl_request("whereis"), *reply;
+	const char *path;
+	int rc;
+
+	(void)cJSON_AddStringToObject(request, "name", address);
+	rc = ctl_order(c, request, NULL, &reply);
+	if (rc != CTL_OK)
+		return rc;
+	path = ctl_string(reply, "path");
+	if (path == NULL || !below(c, "paths", path, out))
+		rc = noproc(c, address);
+	cJSON_Delete(reply);
+	return rc;
+}
+
 static int
 open_failed(struct ctl *c, const char *address, int error)
 {
@@ -200,8 +219,13 @@ open_server(struct ctl *c, const char *address, struct client **out)
 	char path[PATH_SIZE], whole[PATH_SIZE];
 	int rc;
 
-	if (!find_socket(c, address, path))
+	if (strncmp(address, "via:", 4) == 0) {
+		rc = find_via(c, address, path);
+		if (rc != CTL_OK)
+			return rc;
+	} else if (!find_socket(c, address, path)) {
 		return noproc(c, address);
+	}
 	*out = reach(c, path);
 	if (*out == NULL && is_nobody(errno)) {
 		rc = look_again(c, address, whole);

@@ -24,6 +24,8 @@ enum frame_type {
 
 /* In REPLY and INFO: more frames with this ref follow. */
 #define FRAME_F_MORE	0x01
+/* In a HELLO that comes again: what was declared is known. */
+#define FRAME_F_KNOWN	0x01
 
 enum frame_error {		/* the tag of an ERROR; its payload: words */
 	FRAME_E_TIMEOUT = 1, FRAME_E_NOPROC, FRAME_E_DOWN, FRAME_E_REFUSED,

@@ -237,6 +237,27 @@ START_TEST(reads_a_supervisor)
 }
 END_TEST
 
+START_TEST(reads_registries)
+{
+	struct config *c = parse("{\"registries\": {"
+	    "\"users\": {\"keys\": \"unique\"},"
+	    "\"topics\": {\"keys\": \"duplicate\", \"max_entries\": 7, "
+	    "\"listeners\": [\"a\", \"b.c\"]}}}");
+	const struct config_registry *g = c->options.registries;
+
+	assert_right(c, "registries");
+	ck_assert_uint_eq(c->options.nregistries, 2);
+	ck_assert_str_eq(g[0].name, "users");
+	ck_assert(g[0].unique && g[0].nlisteners == 0);
+	ck_assert_uint_eq(g[0].max_entries, 1000000);
+	ck_assert_str_eq(g[1].name, "topics");
+	ck_assert(!g[1].unique && g[1].nlisteners == 2);
+	ck_assert_uint_eq(g[1].max_entries, 7);
+	ck_assert_str_eq(g[1].listeners[1], "b.c");
+	config_free(c);
+}
+END_TEST
+
 /* --- what is inherited --- */
 
 static const char inherit_text[] =
@@ -527,6 +548,7 @@ values_tcase(void)
 {
 	TCase *t = tcase_create("values");
 
+	tcase_add_test(t, reads_registries);
 	tcase_add_loop_test(t, reads_a_worker, 0, nitems(worker_rows));
 	tcase_add_loop_test(t, reads_a_supervisor, 0, nitems(root_rows));
 	tcase_add_loop_test(t, children_inherit, 0, nitems(inherit_rows));

@@ -55,6 +55,13 @@ house_child(struct house *h, const char *json)
 }
 
 void
+house_root(struct house *h, const char *members)
+{
+	want(h, snprintf(h->root, sizeof(h->root), "%s", members) <
+	    (int)sizeof(h->root));
+}
+
+void
 house_open(struct house *h, const char *id, const char *more)
 {
 	char text[512];
@@ -87,10 +94,11 @@ void
 house_start(struct house *h)
 {
 	struct otp_options options = { .size = sizeof(options) };
-	char config[sizeof(h->config) + 128], run[256];
+	char config[sizeof(h->config) + sizeof(h->root) + 128], run[256];
 
 	(void)snprintf(config, sizeof(config),
-	    "{\"max_restarts\":1000,\"children\":[\n%s\n]}\n", h->config);
+	    "{\"max_restarts\":1000%s%s,\"children\":[\n%s\n]}\n",
+	    h->root[0] != '\0' ? "," : "", h->root, h->config);
 	rig_start(&h->rig, config);
 	(void)snprintf(run, sizeof(run), "%s/run", h->rig.dir);
 	options.runtime_dir = run;

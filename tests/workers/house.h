@@ -18,6 +18,7 @@ struct house {
 	struct rig	 rig;
 	struct otp	*o;
 	char		 config[8192];	/* being written */
+	char		 root[1024];	/* more members of its root */
 	bool		 crashed;	/* an engine was killed on purpose */
 };
 
@@ -35,6 +36,8 @@ void	house_init(struct house *h, const char *test);
 /* A probe registered under its id.  more: members of its spec, or "". */
 void	house_probe(struct house *h, const char *id, const char *more);
 void	house_child(struct house *h, const char *json);
+/* Members of the root, before the start. */
+void	house_root(struct house *h, const char *members);
 /* What follows, up to the close, are children of this supervisor. */
 void	house_open(struct house *h, const char *id, const char *more);
 void	house_close(struct house *h);

@@ -23,8 +23,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <cjson/cJSON.h>
-#include <otp.h>
+#include "probe.h"
 
 struct probe {
 	cJSON		*heard;		/* array of infos */
@@ -38,6 +37,7 @@ struct probe {
 
 static const char *dir, *id;
 static struct probe probe;
+char watched_registry[64];
 
 static const char *
 file(const char *what)
@@ -63,8 +63,7 @@ say(const char *format, ...)
 	(void)close(fd);
 }
 
-/* Say in one FIFO that it is held, and wait for the other. */
-static void
+void
 hold(void)
 {
 	int fd = open(file("held"), O_WRONLY | O_CLOEXEC);
@@ -117,7 +116,7 @@ probe_init(struct otp *self, int argc, char **argv, void **state)
 	return OTP_OK;
 }
 
-static void
+void
 answer(struct otp *self, struct otp_from from, cJSON *object)
 {
 	char *text = cJSON_PrintUnformatted(object);
@@ -134,6 +133,20 @@ serve_awaiting(struct otp *self)
 		return;
 	probe.awaited = false;
 	answer(self, probe.awaits, probe.heard);
+}
+
+/* Of the keys that begin with its path. */
+static double
+left_of(struct otp *self, const char *path)
+{
+	char prefix[256];
+	size_t n = 0;
+
+	(void)snprintf(prefix, sizeof(prefix), "%s/", path);
+	if (otp_registry_count_select(self, watched_registry, prefix,
+	    strlen(prefix), &n) < 0)
+		_exit(104);
+	return (double)n;
 }
 
 static int
@@ -157,6 +170,9 @@ probe_info(struct otp *self, const struct otp_info *info, void *state)
 	if (info->kind == OTP_DOWN && probe.claim[0] != '\0')
 		(void)cJSON_AddNumberToObject(o, "claimed",
 		    otp_register(self, probe.claim) == 0);
+	if (info->kind == OTP_DOWN && watched_registry[0] != '\0')
+		(void)cJSON_AddNumberToObject(o, "left", left_of(self,
+		    info->who));
 	(void)cJSON_AddItemToArray(probe.heard, o);
 	serve_awaiting(self);
 	return OTP_OK;
@@ -186,7 +202,7 @@ probe_state(struct otp *self, struct otp_out *out, void *state)
 
 /* --- commands --- */
 
-static const char *
+const char *
 text_of(const cJSON *request, const char *key)
 {
 	const char *text = cJSON_GetStringValue(
@@ -195,7 +211,7 @@ text_of(const cJSON *request, const char *key)
 	return text != NULL ? text : "";
 }
 
-static int
+int
 number_of(const cJSON *request, const char *key)
 {
 	const cJSON *n = cJSON_GetObjectItemCaseSensitive(request, key);
@@ -203,8 +219,7 @@ number_of(const cJSON *request, const char *key)
 	return cJSON_IsNumber(n) ? n->valueint : 0;
 }
 
-/* {"rc":rc,"reason":...}, and "ref" when there is one. */
-static int
+int
 outcome(struct otp *self, struct otp_from from, int rc, uint64_t ref)
 {
 	cJSON *o = cJSON_CreateObject();
@@ -422,10 +437,7 @@ do_nothing(struct otp *self, struct otp_from from, const cJSON *request)
 	return OTP_OK;
 }
 
-static const struct {
-	const char	*name;
-	int		(*fn)(struct otp *, struct otp_from, const cJSON *);
-} commands[] = {
+static const struct probe_command commands[] = {
 	{ "trap", do_trap },		/* on */
 	{ "monitor", do_monitor },	/* target: ref */
 	{ "demonitor", do_demonitor },	/* ref */
@@ -448,7 +460,16 @@ static const struct {
 	{ "block", do_block },		/* on: holds SIGTERM back */
 	{ "return", do_return },	/* value */
 	{ "nothing", do_nothing },
+	{ NULL, NULL }
 };
+
+static probe_fn *
+find(const struct probe_command *list, const char *name)
+{
+	while (list->name != NULL && strcmp(list->name, name) != 0)
+		list++;
+	return list->fn;
+}
 
 static int
 probe_call(struct otp *self, struct otp_from from, const char *text,
@@ -456,12 +477,14 @@ probe_call(struct otp *self, struct otp_from from, const char *text,
 {
 	cJSON *request = cJSON_ParseWithLength(text, len);
 	const char *name = text_of(request, "do");
+	probe_fn *fn = find(commands, name);
 	int rc = -ENOSYS;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		if (strcmp(commands[i].name, name) == 0)
-			rc = commands[i].fn(self, from, request);
+	if (fn == NULL)
+		fn = find(registry_commands, name);
+	if (fn != NULL)
+		rc = fn(self, from, request);
 	cJSON_Delete(request);
 	return rc;
 }
