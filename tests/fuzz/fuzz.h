@@ -12,6 +12,8 @@
 #include <stdlib.h>
 
 int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+/* How many variations of the corpus make check is to try. */
+extern const unsigned fuzz_variations;
 
 /* Unlike assert, always compiled in. */
 #define MUST(e)	do {							\

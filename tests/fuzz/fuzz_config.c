@@ -68,6 +68,8 @@ check_child(const char *text, size_t len, enum core_strategy strategy,
 	config_free(c);
 }
 
+const unsigned fuzz_variations = 2000;
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -70,6 +70,8 @@ reasons(const uint8_t *data, size_t size)
 	}
 }
 
+const unsigned fuzz_variations = 20000;
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -32,6 +32,8 @@ place(struct manifest_rig *r, uint16_t n)
 	return (uint32_t *)(void *)m + (n - 3) % in;
 }
 
+const unsigned fuzz_variations = 500;
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

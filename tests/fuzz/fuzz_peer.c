@@ -87,6 +87,8 @@ run(const uint8_t *data, size_t size, size_t piece, int greet)
 	return sum;
 }
 
+const unsigned fuzz_variations = 2000;
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -59,6 +59,8 @@ write_again(const struct spawn_view *v, const char *const *strings)
 	    s->nlimits * sizeof(*v->limits)) == 0);
 }
 
+const unsigned fuzz_variations = 20000;
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
