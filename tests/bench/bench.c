@@ -21,6 +21,7 @@ static const struct { const char *name; void (*run)(void); } benches[] = {
 	{ "massacre",	bench_massacre },
 	{ "memory",	bench_memory },
 	{ "status",	bench_status },
+	{ "upgrade",	bench_upgrade },
 	{ "idle",	bench_idle },
 };
 

@@ -94,6 +94,7 @@ void	bench_massacre(void);
 void	bench_memory(void);
 void	bench_idle(void);
 void	bench_status(void);
+void	bench_upgrade(void);
 
 /* print.c */
 extern unsigned	 rounds;
