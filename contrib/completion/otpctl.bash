@@ -16,6 +16,11 @@ _otpctl_paths()
 	}'
 }
 
+_otpctl_apps()
+{
+	otpctl "$@" apps --timeout 1 2>/dev/null | awk 'NR > 1 { print $1 }'
+}
+
 _otpctl()
 {
 	local cur prev word command="" i
@@ -25,7 +30,7 @@ _otpctl()
 	    resume upgrade
 	    start-child terminate-child restart-child delete-child
 	    which-children count-children partition task registry publish
-	    call cast send sys agent help"
+	    apps app call cast send sys agent help"
 
 	cur=${COMP_WORDS[COMP_CWORD]}
 	prev=${COMP_WORDS[COMP_CWORD - 1]}
@@ -55,6 +60,7 @@ _otpctl()
 		logs)	options+=" -f -n" ;;
 		why)	options+=" -n" ;;
 		reload)	options+=" --dry-run" ;;
+		app)	options+=" --alone" ;;
 		task)	options+=" --sup --max-concurrency --unordered -0
 			    --no-stdin" ;;
 		registry) options+=" --prefix" ;;
@@ -108,7 +114,16 @@ _otpctl()
 			    "${where[@]}" registry --timeout 1 2>/dev/null |
 			    awk 'NR > 1 { print $1 }')" -- "$cur")
 		fi ;;
-	sync|reload|shutdown|events|failed|info|resume)
+	app)
+		if [[ $prev == app ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "start stop
+			    restart env" -- "$cur")
+		elif [[ $prev == "${COMP_WORDS[i + 1]}" ||
+		    $prev == --alone ]]; then
+			mapfile -t COMPREPLY < <(compgen -W \
+			    "$(_otpctl_apps "${where[@]}")" -- "$cur")
+		fi ;;
+	sync|reload|shutdown|events|failed|info|resume|apps)
 		;;
 	*)	mapfile -t COMPREPLY < <(compgen -W \
 		    "$(_otpctl_paths "${where[@]}")" -- "$cur") ;;

@@ -14,11 +14,15 @@ function __otpctl_paths
     }'
 end
 
+function __otpctl_apps
+    otpctl apps --timeout 1 2>/dev/null | awk 'NR > 1 { print $1 }'
+end
+
 set -l with_paths status is-running is-failed wait start stop restart \
     signal logs why start-child terminate-child restart-child delete-child \
     which-children count-children partition task call cast send agent
 set -l without sync reload check shutdown events failed info resume upgrade sys \
-    registry publish help
+    registry publish apps app help
 
 complete -c otpctl -f
 complete -c otpctl -s q -d 'Nothing about what went well'
@@ -38,6 +42,9 @@ complete -c otpctl -n '__fish_seen_subcommand_from sys' \
     -a 'get-state get-status suspend resume statistics trace replace-state change-code terminate'
 complete -c otpctl -n '__fish_seen_subcommand_from agent' \
     -a 'get put update delete get-and-update'
+complete -c otpctl -n '__fish_seen_subcommand_from app' \
+    -a 'start stop restart env (__otpctl_apps)'
+complete -c otpctl -n '__fish_seen_subcommand_from app' -l alone -d 'Not what it needs'
 complete -c otpctl -n '__fish_seen_subcommand_from task' -a run
 complete -c otpctl -n '__fish_seen_subcommand_from task' -l sup -x -a '(__otpctl_paths)' -d 'The supervisor'
 complete -c otpctl -n '__fish_seen_subcommand_from task' -l max-concurrency -x -d 'At once'

@@ -50,6 +50,8 @@ _otpctl_commands() {
 		"partition:the path of a key's partition"
 		'registry:registries, or what one holds'
 		'publish:send to all under a key'
+		'apps:the applications, in the order of need'
+		'app:start or stop an application'
 		'call:ask a gen_server, show its reply'
 		'cast:tell a gen_server, without an answer'
 		'send:send a gen_server a plain message'
@@ -73,6 +75,7 @@ _otpctl() {
 		'--since[events from this number on]:number:' \
 		'--prefix[keys that begin so]:prefix:' \
 		'--dry-run[only say what would be done]' \
+		'--alone[not what the application needs]' \
 		'--sup[of tasks: the supervisor]:supervisor:_otpctl_paths' \
 		'--max-concurrency[of tasks: at once]:number:' \
 		'--unordered[of tasks: as they end]' \
@@ -84,7 +87,12 @@ _otpctl() {
 		'*::argument:->argument'
 	[[ $state == argument ]] || return
 	case $words[1] in
-	sync|reload|shutdown|events|failed|info|resume) ;;
+	sync|reload|shutdown|events|failed|info|resume|apps) ;;
+	app) if (( CURRENT == 2 )); then compadd start stop restart env
+		elif (( CURRENT == 3 )); then
+			compadd $(otpctl apps --timeout 1 2>/dev/null |
+			    awk 'NR > 1 { print $1 }')
+		fi ;;
 	help) _otpctl_commands ;;
 	check|upgrade) _files ;;
 	signal) if (( CURRENT == 2 )); then _signals; else _otpctl_paths; fi ;;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "engine/apps.h"
 #include "engine/rung.h"
 #include "engine/worker.h"
 #include "wire/reason.h"
@@ -301,6 +302,7 @@ tell_exited(struct engine *e, const struct core_action *a)
 	engine_remember_end(e, a->slot, reason);
 	engine_event(e, EVENT_EXITED, a->slot, reason);
 	watch_ended(e, a->slot, reason);
+	apps_ended(e, a->slot, reason);
 }
 
 /* A supervisor's start fails because of a child's, which was told before. */
@@ -383,8 +385,10 @@ tell_of_child(struct engine *e, const struct core_action *a)
 		[CORE_TELL_AUTO_SHUTDOWN] = EVENT_AUTO_SHUTDOWN };
 	struct event ev = { .type = types[a->tell] };
 
-	if (a->tell != CORE_TELL_RESTARTING)
+	if (a->tell != CORE_TELL_RESTARTING) {
 		note_straw(e, a->child);
+		apps_ending(e, a->slot);
+	}
 	ev.path = engine_child(e, a->slot)->path;
 	if (a->child != CORE_NONE)
 		ev.child = engine_child(e, a->child)->path;
@@ -434,7 +438,7 @@ act_root_exit(struct engine *e, const struct core_action *a)
 {
 	int code = 0;
 
-	if (!e->stopping)
+	if (!e->stopping || e->broken)
 		code = e->straw_code != 0 ? e->straw_code : 1;
 	if (!e->stopping && a->gave_up)
 		engine_say(e, "the root supervisor gave up: stopping");

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/apps.h"
 #include "engine/crashpoint.h"
 #include "engine/registry.h"
 #include "engine/rung.h"
@@ -162,7 +163,8 @@ take_saved(struct engine *e)
 	e->config_key = e->saved.config_key;
 	e->next_log_key = e->saved.next_log_key;
 	e->straw_code = e->saved.straw_code;
-	e->stopping = e->saved.stopping;
+	e->stopping = (e->saved.stopping & ENGINE_STOPPING) != 0;
+	e->broken = (e->saved.stopping & ENGINE_BROKEN) != 0;
 	e->compat = e->saved.compat;
 }
 
@@ -248,6 +250,7 @@ restore_child(struct engine *e, const struct saved_record *saved)
 	c->traps = (r.flags & CHILD_F_TRAPS) != 0;
 	c->early = (r.flags & CHILD_F_EARLY) != 0;
 	c->ended = (r.flags & CHILD_F_ENDED) != 0;
+	c->own_end = (r.flags & CHILD_F_OWN_END) != 0;
 	c->ordered = true;
 	if (r.pid > 0)
 		engine_set_pid(e, slot, r.pid);
@@ -307,6 +310,10 @@ restore_core(struct engine *e)
 			name_restore(e, s->key, s->data, s->len);
 		else if (s->type == STORE_WATCH)
 			watch_restore(e, s->key, s->data, s->len);
+		else if (s->type == STORE_PLAN)
+			apps_restore(e, s->key, s->data, s->len);
+		else if (s->type == STORE_APP_ENV)
+			app_env_restore(e, s->key, s->data, s->len);
 		else
 			(void)registry_restore(e, s);
 	}
@@ -399,6 +406,7 @@ boot(struct engine *e)
 	core_boot(e->core, root, loop_now_ms());
 	config_free_specs(root);
 	engine_settle(e);
+	apps_plan(e, PLAN_BOOT, NULL, 0, 0);
 }
 
 /* What happened is known to the engines after this one, too. */

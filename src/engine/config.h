@@ -34,6 +34,8 @@ struct service {
 	bool			 log_timestamp;
 	bool			 logs;		/* stdout or stderr is a log */
 	bool			 tasks;		/* a supervisor of tasks */
+	char			*app;		/* an application's properties
+						 * as JSON; or NULL */
 	uint32_t		 partitions;	/* of such a supervisor; or 0 */
 	uint32_t		 order_len;
 	struct spawn_start	*order;		/* workers: encoded, inc and

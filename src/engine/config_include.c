@@ -22,8 +22,7 @@ struct include {
 	void		*arg;
 };
 
-/* At item of the including file, or about the file itself. */
-static void
+void
 tell_file(struct reader *r, const char *name, const cJSON *item,
     const char *what)
 {
@@ -199,15 +198,23 @@ by_name(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+int
+list_folder(const char *name, struct dirent ***out)
+{
+	int n = scandir(name, out, wanted, by_name);
+
+	return n < 0 ? -errno : n;
+}
+
 static void
 include_folder(const struct include *in, const char *name)
 {
 	struct dirent **entries;
 	int i, n;
 
-	n = scandir(name, &entries, wanted, by_name);
+	n = list_folder(name, &entries);
 	if (n < 0) {
-		tell_file(in->r, name, in->item, strerror(errno));
+		tell_file(in->r, name, in->item, strerror(-n));
 		return;
 	}
 	for (i = 0; i < n; i++) {
@@ -219,17 +226,21 @@ include_folder(const struct include *in, const char *name)
 	free(entries);
 }
 
-/* Relative to the folder of the including file. */
+const char *
+path_beside(struct reader *r, const char *to)
+{
+	const char *from = r->source->name, *slash = strrchr(from, '/');
+
+	return to[0] == '/' || slash == NULL ? to :
+	    arena_printf(&r->arena, "%.*s/%s", (int)(slash - from), from, to);
+}
+
 static void
 include_one(const struct include *in)
 {
-	const char *from = in->r->source->name, *to = in->item->valuestring;
-	const char *slash = strrchr(from, '/');
+	const char *to = path_beside(in->r, in->item->valuestring);
 	struct stat st;
 
-	if (to[0] != '/' && slash != NULL)
-		to = arena_printf(&in->r->arena, "%.*s/%s",
-		    (int)(slash - from), from, to);
 	if (stat(to, &st) == 0 && S_ISDIR(st.st_mode))
 		include_folder(in, to);
 	else

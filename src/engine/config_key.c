@@ -30,6 +30,7 @@ static const struct { unsigned where; const char *name; } places[] = {
 	{ KEY_LOG, "`log`" }, { KEY_BACKOFF, "`backoff`" },
 	{ KEY_FILE, "`stdout` or `stderr`" }, { KEY_ALLOW, "`allow`" },
 	{ KEY_REGISTRY, "a registry" },
+	{ KEY_APP, "an application" }, { KEY_APPS, "`applications`" },
 	{ KEY_DYNAMIC, "a child made from a template" },
 };
 

@@ -18,6 +18,8 @@ enum key_where {
 	KEY_FILE	= 0x80,		/* {"file": ...} of stdout, stderr */
 	KEY_ALLOW	= 0x100,	/* inside of "allow" */
 	KEY_REGISTRY	= 0x200,	/* inside of one of "registries" */
+	KEY_APP		= 0x400,	/* an application's file */
+	KEY_APPS	= 0x800,	/* inside of the root's "applications" */
 	KEY_SUPS	= KEY_ROOT | KEY_SUP,
 	KEY_WORKERS	= KEY_WORKER | KEY_TEMPLATE,
 	KEY_CHILDREN	= KEY_SUP | KEY_WORKERS,
@@ -34,26 +36,30 @@ enum key_effect {	/* of a change, at a reload */
 #define CONFIG_KEYS(X)							\
 X(allow, KEY_WORKERS, EFFECT_RESTART, allow,				\
     "an object of users and groups")					\
+X(applications, KEY_ROOT | KEY_APP, EFFECT_LIVE, applications,		\
+    "the path of a folder, or an object of folder and env")		\
 X(args, KEY_DYNAMIC, EFFECT_RESTART, args, "an array of strings")	\
 X(auto_shutdown, KEY_SUPS, EFFECT_LIVE, auto_shutdown,			\
     "\"never\", \"any_significant\" or \"all_significant\"")		\
+X(autostart, KEY_APP, EFFECT_NEXT, autostart, "true or false")		\
 X(backoff, KEY_CHILDREN, EFFECT_LIVE, backoff,				\
     "an object of min, max and reset in milliseconds")			\
 X(children, KEY_SUPS, EFFECT_LIVE, children, "an array of objects")	\
 X(compat, KEY_ROOT, EFFECT_NEXT, compat, "\"otp\"")			\
 X(cwd, KEY_WORKERS, EFFECT_RESTART, cwd, "an absolute path")		\
-X(description, KEY_ALL, EFFECT_LIVE, description, "a string")		\
+X(description, KEY_ALL | KEY_APP, EFFECT_LIVE, description, "a string")	\
 X(down, KEY_SUP | KEY_WORKER, EFFECT_NEXT, down, "true or false")	\
-X(env, KEY_ALL, EFFECT_RESTART, env,					\
+X(env, KEY_ALL | KEY_APP | KEY_APPS, EFFECT_RESTART, env,		\
     "an object of strings; null takes a variable away")			\
 X(extra_arguments, KEY_SUP, EFFECT_NEXT, extra_arguments,		\
     "an array of strings")						\
 X(file, KEY_FILE, EFFECT_RESTART, file, "an absolute path")		\
+X(folder, KEY_APPS, EFFECT_LIVE, folder, "the path of a folder")	\
 X(group, KEY_WORKERS, EFFECT_RESTART, group,				\
     "the name or number of a group")					\
 X(groups, KEY_WORKERS | KEY_ALLOW, EFFECT_RESTART, groups,				\
     "an array of at most 64 names or numbers of groups")		\
-X(id, KEY_SUPS | KEY_WORKER | KEY_DYNAMIC, EFFECT_RESTART, id,		\
+X(id, KEY_SUPS | KEY_WORKER | KEY_DYNAMIC | KEY_APP, EFFECT_RESTART, id, \
     "1 to 64 letters, digits, `_`, `.` or `-`, the first no `.` or `-`") \
 X(include, KEY_SUPS, EFFECT_LIVE, include,				\
     "the path of a file or folder, or an array of paths")		\
@@ -101,6 +107,8 @@ X(start, KEY_WORKERS, EFFECT_RESTART, start,				\
     "an array of strings, the program first")				\
 X(start_timeout, KEY_WORKERS, EFFECT_NEXT, start_timeout,		\
     "milliseconds of 1 or more, or \"infinity\"")			\
+X(start_type, KEY_APP, EFFECT_LIVE, start_type,				\
+    "\"permanent\", \"transient\" or \"temporary\"")			\
 X(stderr, KEY_WORKERS, EFFECT_RESTART, stderr,				\
     "\"log\", \"null\", \"inherit\", \"stdout\" or an absolute path")	\
 X(stdout, KEY_WORKERS, EFFECT_RESTART, stdout,				\
@@ -115,6 +123,7 @@ X(strategy, KEY_SUPS, EFFECT_LIVE, strategy,				\
 X(template, KEY_SUPS, EFFECT_NEXT, template,				\
     "an object: a child without `id`")					\
 X(timestamp, KEY_LOG, EFFECT_LIVE, timestamp, "true or false")		\
+X(tree, KEY_APP, EFFECT_LIVE, tree, "an object: a supervisor without `id`") \
 X(type, KEY_ALL, EFFECT_RESTART, type,					\
     "\"worker\", \"supervisor\", \"dynamic_supervisor\", "		\
     "\"partition_supervisor\" or \"task_supervisor\"")			\
@@ -122,7 +131,8 @@ X(umask, KEY_WORKERS, EFFECT_RESTART, umask,				\
     "a string of octal digits such as \"022\"")				\
 X(user, KEY_WORKERS, EFFECT_RESTART, user, "the name or number of a user") \
 X(users, KEY_ALLOW, EFFECT_RESTART, users,				\
-    "an array of at most 64 names or numbers of users")
+    "an array of at most 64 names or numbers of users")			\
+X(vsn, KEY_APP, EFFECT_LIVE, vsn, "a string")
 
 #define CONFIG_KEY_ENUM(name, where, effect, fn, want) KEY_##name,
 enum config_key { CONFIG_KEYS(CONFIG_KEY_ENUM) KEY_NKEYS };

@@ -6,6 +6,7 @@
 #ifndef OTPD_ENGINE_CONFIG_READ_H
 #define OTPD_ENGINE_CONFIG_READ_H
 
+#include <dirent.h>
 #include <sys/types.h>
 
 #include "engine/config.h"
@@ -45,6 +46,10 @@ struct scope {			/* what a supervisor's children inherit */
 
 enum sup_form { SUP_PLAIN, SUP_DYNAMIC, SUP_PARTITION, SUP_TASK };
 
+enum app_type { APP_TEMPORARY, APP_TRANSIENT, APP_PERMANENT };
+
+struct app;
+
 struct draft {			/* one object as it was written */
 	cJSON		*object;
 	const cJSON	*given[KEY_NKEYS];
@@ -69,6 +74,10 @@ struct draft {			/* one object as it was written */
 	uint32_t	 partition, partition_of;	/* that it is; 0 of 0 */
 	const cJSON	*extra;		/* goes before its arguments; or NULL */
 	const char	*as;		/* see config_context.name; or NULL */
+	const struct app *app;		/* that it is the tree of; or NULL */
+	const char	*vsn;		/* of an application: */
+	enum app_type	 start_type;
+	bool		 autostart;
 	char		*source;	/* freed by who made the draft */
 };
 
@@ -90,6 +99,7 @@ struct reader {
 	struct strmap	 ids;		/* of users and groups, looked up */
 	const char	*bare, *bare_path, *bare_found;	/* the last search */
 	const char	*as;		/* of the next child that is read */
+	const struct app *app;		/* the same */
 	char		 path[PATH_SIZE];
 	size_t		 path_len;
 	unsigned	 depth, nchildren, nfiles, errors_size;
@@ -123,7 +133,41 @@ bool	read_inner(struct reader *r, struct draft *d, cJSON *object,
 	    unsigned where);
 bool	id_valid(const char *id);
 
+/* --- config_apps.c, config_apps_order.c --- */
+struct app {			/* an application as it was written */
+	const char	*name;
+	struct source	 file;		/* its own, if it has one */
+	const struct source *source;	/* where it is written */
+	cJSON		*object;	/* NULL: it could not be read */
+	struct draft	 draft;
+	const char	*text;		/* what the engine keeps of it */
+	struct core_spec *spec;
+	enum { APP_NEW, APP_OPEN, APP_DONE } mark;
+	const struct app *by;		/* who led there */
+};
+struct apps {			/* sorted by name, then by need */
+	struct app	**at;
+	size_t		 n, size;
+	const char	*where;		/* "the folder `x`" */
+};
+/* The root's applications, added behind *tail; ids: the children's before. */
+void	read_apps(struct reader *r, struct draft *root,
+	    const struct scope *scope, struct strmap *ids,
+	    const struct core_spec **tail);
+/* Each behind those it needs; what cannot be so is told. */
+void	order_apps(struct reader *r, struct apps *apps);
+struct app *app_find(const struct apps *apps, const char *name);
+void	env_set_app(struct reader *r, struct env *env, const struct draft *d);
+/* What an application's tree has by being one. */
+void	draft_be_app(struct draft *d);
+
 /* --- config_tree.c --- */
+struct origin *origin_of(struct reader *r, const cJSON *item);
+void	draft_init(struct reader *r, struct draft *d, cJSON *object,
+	    unsigned where, const struct scope *scope);
+/* Returns what path_pop() takes. */
+size_t	path_push(struct reader *r, const char *id, unsigned index);
+void	path_pop(struct reader *r, size_t before);
 /* The root of a configuration; NULL when it is none. */
 struct core_spec *read_root(struct reader *r, cJSON *object);
 /*
@@ -162,6 +206,14 @@ void	check_draft(struct reader *r, struct draft *d,
 bool	source_open(struct reader *r, const char *name, const cJSON *item,
 	    struct source *out);
 typedef void include_fn(struct reader *r, void *arg, cJSON *child);
+/* Relative to the folder of the file that is being read. */
+const char *path_beside(struct reader *r, const char *to);
+/* The names of a folder's *.json, sorted; -errno.  The caller frees each, and
+ * the array. */
+int	list_folder(const char *name, struct dirent ***out);
+/* At item of the including file, or about the file itself. */
+void	tell_file(struct reader *r, const char *name, const cJSON *item,
+	    const char *what);
 /* Calls fn for every child of every file named; the child is the callee's. */
 void	read_include(struct reader *r, const cJSON *value, include_fn *fn,
 	    void *arg);

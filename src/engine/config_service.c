@@ -224,13 +224,14 @@ static struct service *
 service_new(const struct draft *d, const char *problem, size_t order_len)
 {
 	const size_t order_size = spawn_padded(order_len);
+	const char *app = d->app != NULL ? d->app->text : NULL;
 	struct service *s;
 	char *at;
 
 	static_assert(sizeof(struct service) % 8 == 0, "orders are aligned");
 	s = xcalloc(1, sizeof(*s) + order_size + string_size(d->description) +
 	    string_size(d->name) + string_size(problem) +
-	    string_size(d->source));
+	    string_size(d->source) + string_size(app));
 	s->kind = d->kind;
 	s->ready = d->ready;
 	s->start_timeout_ms = d->start_timeout_ms;
@@ -247,6 +248,7 @@ service_new(const struct draft *d, const char *problem, size_t order_len)
 	s->name = put_string(&at, d->name);
 	s->problem = put_string(&at, problem);
 	s->source = put_string(&at, d->source);
+	s->app = put_string(&at, app);
 	return s;
 }
 

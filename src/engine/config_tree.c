@@ -25,7 +25,7 @@ static const struct log_settings log_default = {
 	.max_bytes = 10 * 1024 * 1024, .keep = 5
 };
 
-static void
+void
 draft_init(struct reader *r, struct draft *d, cJSON *object, unsigned where,
     const struct scope *scope)
 {
@@ -41,13 +41,13 @@ draft_init(struct reader *r, struct draft *d, cJSON *object, unsigned where,
 	d->start_timeout_ms = CORE_INFINITY;
 	d->stop_signal = SIGTERM;
 	d->log = scope != NULL ? scope->log : log_default;
+	d->autostart = true;
 	d->cwd = "/";
 	d->out = d->err = SPAWN_DEST_LOG;
 	d->umask = SPAWN_KEEP;
 }
 
-/* Returns what path_pop() takes. */
-static size_t
+size_t
 path_push(struct reader *r, const char *id, unsigned index)
 {
 	const size_t before = r->path_len;
@@ -64,14 +64,14 @@ path_push(struct reader *r, const char *id, unsigned index)
 	return before;
 }
 
-static void
+void
 path_pop(struct reader *r, size_t before)
 {
 	r->path[before] = '\0';
 	r->path_len = before;
 }
 
-static struct origin *
+struct origin *
 origin_of(struct reader *r, const cJSON *item)
 {
 	struct origin *o = arena_alloc(&r->arena, sizeof(*o));
@@ -106,6 +106,7 @@ scope_fill(struct reader *r, struct scope *scope, const struct scope *parent,
 		env_set(r, &scope->env, parent->env.vars[i].name,
 		    parent->env.vars[i].value);
 	env_set_partition(r, &scope->env, d);
+	env_set_app(r, &scope->env, d);
 	env_apply(r, &scope->env, d->given[KEY_env]);
 }
 
@@ -208,6 +209,8 @@ read_children(struct reader *r, struct draft *d, const struct scope *scope)
 	    d->spec.strategy != CORE_SIMPLE_ONE_FOR_ONE &&
 	    (cJSON_IsString(include) || cJSON_IsArray(include)))
 		read_includes(r, &f);
+	if (d->given[KEY_applications] != NULL)
+		read_apps(r, d, scope, &f.ids, f.tail);
 	r->depth--;
 	d->spec.children = f.first;
 	strmap_done(&f.ids);
@@ -319,12 +322,14 @@ read_child(struct reader *r, cJSON *object, const struct draft *sup,
     bool keep_source)
 {
 	const cJSON *id = json_member(object, "id");
+	const struct app *app = r->app;
 	const char *as = r->as;
 	struct draft d;
 	size_t before;
 	char got[64];
 
 	r->as = NULL;
+	r->app = NULL;
 	if (where == KEY_TEMPLATE)
 		before = path_push(r, "*", 0);
 	else
@@ -343,9 +348,12 @@ read_child(struct reader *r, cJSON *object, const struct draft *sup,
 		default_to_temporary(object);
 	draft_init(r, &d, object, where, scope);
 	d.as = as;
+	d.app = app;
 	if (sup != NULL)
 		draft_follow(&d, sup, index);
 	read_members(r, &d);
+	if (app != NULL)
+		draft_be_app(&d);
 	check_draft(r, &d, sup);
 	claim_name(r, &d);
 	finish(r, &d, scope, keep_source);

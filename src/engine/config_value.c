@@ -103,6 +103,10 @@ WORD_KEY(strategy, spec.strategy,
     { "rest_for_one", CORE_REST_FOR_ONE },
     { "simple_one_for_one", CORE_SIMPLE_ONE_FOR_ONE })
 
+WORD_KEY(start_type, start_type,
+    { "temporary", APP_TEMPORARY }, { "transient", APP_TRANSIENT },
+    { "permanent", APP_PERMANENT })
+
 /* The type itself was settled before: it says which keys are right. */
 enum verdict
 key_type(struct reader *r, struct draft *d, const struct config_key_info *key,
@@ -157,6 +161,7 @@ key_##key(struct reader *r, struct draft *d,				\
 	return read_bool(v, &d->member);				\
 }
 
+BOOL_KEY(autostart, autostart)
 BOOL_KEY(down, spec.down)
 BOOL_KEY(significant, spec.significant)
 BOOL_KEY(timestamp, log.timestamp)
@@ -288,6 +293,31 @@ key_description(struct reader *r, struct draft *d,
 {
 	(void)r, (void)key;
 	return read_string(v, &d->description);
+}
+
+enum verdict
+key_vsn(struct reader *r, struct draft *d, const struct config_key_info *key,
+    cJSON *v)
+{
+	(void)r, (void)key;
+	return read_string(v, &d->vsn);
+}
+
+enum verdict
+key_folder(struct reader *r, struct draft *d,
+    const struct config_key_info *key, cJSON *v)
+{
+	(void)r, (void)d, (void)key;
+	return cJSON_IsString(v) && v->valuestring[0] != '\0' ? VALUE_GOOD :
+	    VALUE_BAD;
+}
+
+enum verdict
+key_tree(struct reader *r, struct draft *d, const struct config_key_info *key,
+    cJSON *v)
+{
+	(void)r, (void)d, (void)key;
+	return cJSON_IsObject(v) ? VALUE_GOOD : VALUE_BAD;
 }
 
 enum verdict

@@ -30,5 +30,8 @@ enum verdict read_word(struct reader *r, const struct config_key_info *key,
 /* Bytes: a number, or a string as 10M. */
 bool	read_size(const cJSON *v, uint64_t *out);
 bool	is_path(const cJSON *v);		/* an absolute one */
+/* "env" where it is an application's: config_apps.c */
+enum verdict read_app_env(struct reader *r, struct draft *d,
+	    const struct config_key_info *key, cJSON *v);
 
 #endif /* OTPD_ENGINE_CONFIG_VALUE_H */

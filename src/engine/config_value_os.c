@@ -125,7 +125,8 @@ key_env(struct reader *r, struct draft *d, const struct config_key_info *key,
 	cJSON *item;
 	char name[64];
 
-	(void)d, (void)key;
+	if (d->where & (KEY_APP | KEY_APPS))
+		return read_app_env(r, d, key, v);
 	if (!cJSON_IsObject(v))
 		return VALUE_BAD;
 	cJSON_ArrayForEach(item, v) {

@@ -31,10 +31,17 @@ const char *control_needed(struct engine *e, const struct caller *c,
 bool	control_place(struct engine *e, const struct caller *c,
 	    const char *path, const char *missing, uint32_t *out);
 
+/* A call of the core, whose answer is the caller's; path: what it says. */
+void	control_call_core(struct engine *e, const struct caller *c,
+	    struct core_call *call, const char *path);
+
 /* ops_call.c: OTP's calls and the operator's */
 op_fn	op_start, op_stop, op_restart, op_start_child, op_terminate_child,
 	op_restart_child, op_delete_child, op_which_children,
 	op_count_children;
+/* ops_apps.c, apps_env.c: applications */
+op_fn	op_apps, op_app_start, op_app_stop, op_app_restart, op_get_env,
+	op_set_env;
 /* ops_partition.c */
 op_fn	op_partition;
 /* ops_task.c */

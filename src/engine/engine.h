@@ -84,6 +84,7 @@ struct child {			/* what the core does not know of a slot */
 	bool		 ordered : 1;	/* the spawner has its START */
 	bool		 listed : 1;	/* the spawner had it at the beginning */
 	bool		 dirty : 1;	/* not yet in the snapshot */
+	bool		 own_end : 1;	/* an application that ends by itself */
 	bool		 traps : 1;	/* exit signals come to it as frames */
 	bool		 gone : 1;	/* removed; dropped after the actions
 					 * that may still name it */
@@ -135,13 +136,16 @@ struct reload {			/* of the last one */
 	uint32_t	 unchanged;
 };
 
+#define ENGINE_STOPPING	0x1
+#define ENGINE_BROKEN	0x2
+
 struct engine_record {		/* in the snapshot; grows at its end */
 	uint64_t	 config_key;	/* the held running configuration's;
 					 * counts up with every reload */
 	uint64_t	 next_seq;	/* of the next event */
 	uint32_t	 next_log_key;
 	int32_t		 straw_code;
-	uint32_t	 stopping, compat;
+	uint32_t	 stopping, compat;	/* stopping: ENGINE_... */
 	uint32_t	 engines;	/* started before the one that wrote */
 	uint32_t	 quit;		/* 1 + the code that otpd is to exit
 					 * with; 0: it is not */
@@ -233,11 +237,18 @@ struct engine {
 		uint64_t	 ref, token;
 		char		 file[PATH_MAX];
 	}		 upgrade;
+	struct plan	*plans;		/* to start applications; see apps.h */
+	char		**new_apps;	/* a reload is about to bring them */
+	uint32_t	 nnew_apps, new_apps_cap;
+	char		*app_ended;	/* in this turn, and all with it */
+	struct app_var	*app_vars;	/* set at run time */
+	uint32_t	 napp_vars;
 
 	/* kept across engines, in the snapshot */
 	uint64_t	 config_key;	/* of the held running configuration */
 	uint32_t	 next_log_key;
 	bool		 stopping;	/* the whole tree was asked to stop */
+	bool		 broken;	/* ...because of an application */
 	struct engine_record saved;	/* as last saved */
 	bool		 changed;	/* the core may have something to save */
 	bool		 save_failed;

@@ -25,7 +25,8 @@ struct out;
 	X(SHUTDOWN, "shutdown") X(FAULT, "fault") X(REFUSED, "refused") \
 	X(RECOVERED, "recovered") X(OVERDUE, "overdue") \
 	X(SPAWNER_CRASHED, "spawner_crashed") X(UPGRADED, "upgraded") \
-	X(UPGRADE_REFUSED, "upgrade_refused")
+	X(UPGRADE_REFUSED, "upgrade_refused") \
+	X(APPLICATION_EXITED, "application_exited")
 
 enum event_type {
 #define X(name, word) EVENT_##name,

@@ -15,6 +15,7 @@
 
 #include <config.h>
 
+#include "engine/apps.h"
 #include "engine/config_check.h"
 #include "engine/registry.h"
 
@@ -133,6 +134,7 @@ tear_down(struct engine *e)
 	server_free(e->server);
 	registries_free(e);
 	engine_begin_done(e);
+	apps_free(e);
 	while (e->nwaiters > 0)
 		engine_drop_waiters(e, e->waiters[0].peer);
 	for (uint32_t slot = 0; slot < e->children_cap; slot++)

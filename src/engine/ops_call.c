@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/apps.h"
+
 static const char *const errors[CORE_NRESULTS] = {
 	[CORE_E_NOT_FOUND] = "not_found", [CORE_E_RUNNING] = "running",
 	[CORE_E_RESTARTING] = "restarting",
@@ -63,9 +65,9 @@ find_request(struct engine *e, uint64_t id)
 	return NULL;
 }
 
-static void
-call_core(struct engine *e, const struct caller *c, struct core_call *call,
-    const char *path)
+void
+control_call_core(struct engine *e, const struct caller *c,
+    struct core_call *call, const char *path)
 {
 	call->id = engine_add_request(e, c->peer, c->ref, call->op, path);
 	find_request(e, call->id)->owner = control_is_true(c, "owner");
@@ -152,7 +154,9 @@ engine_answer(struct engine *e, const struct core_action *a)
 	    a->result == CORE_STARTED)
 		engine_own(e, r->peer, a->slot);
 	out_text(&o, "{");
-	if (r->op == CORE_NOPS) {
+	if (r->op == CORE_NOPS && apps_reloaded(e, r->peer, r->ref)) {
+		r->peer = 0;	/* answered when they are started */
+	} else if (r->op == CORE_NOPS) {
 		engine_reload_result(e, &o);
 	} else if (r->op == CORE_OP_WHICH_CHILDREN && a->result == CORE_OK) {
 		out_text(&o, "\"children\":[");
@@ -170,6 +174,8 @@ engine_answer(struct engine *e, const struct core_action *a)
 	out_text(&o, "}");
 	if (r->peer != 0)
 		engine_reply(e, r->peer, r->ref, &o);
+	else
+		apps_answer(e, a->call, a->result);
 	out_done(&o);
 	free(r->path);
 	*r = (struct request){ 0 };
@@ -181,6 +187,7 @@ engine_closed(void *arg, server_peer peer)
 	struct engine *e = arg;
 
 	engine_drop_waiters(e, peer);
+	apps_closed(e, peer);
 	if (e->upgrade.peer == peer)
 		e->upgrade.peer = 0;
 	for (uint32_t i = 0; i < e->nrequests; i++)
@@ -207,7 +214,7 @@ operators_verb(struct engine *e, const struct caller *c, enum core_op op)
 	}
 	call.sup = view.parent;
 	call.child = view.id;
-	call_core(e, c, &call, engine_child(e, slot)->path);
+	control_call_core(e, c, &call, engine_child(e, slot)->path);
 }
 
 void
@@ -308,7 +315,7 @@ otp_call(struct engine *e, const struct caller *c, enum core_op op)
 		return;
 	}
 	engine_set_path(e, call.sup);
-	call_core(e, c, &call, engine_child(e, call.sup)->path);
+	control_call_core(e, c, &call, engine_child(e, call.sup)->path);
 }
 
 void
@@ -407,6 +414,6 @@ op_start_child(struct engine *e, const struct caller *c)
 	root = config_take_root(config);
 	config_free(config);
 	call.spec = root;
-	call_core(e, c, &call, engine_child(e, call.sup)->path);
+	control_call_core(e, c, &call, engine_child(e, call.sup)->path);
 	config_free_specs(root);
 }

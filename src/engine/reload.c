@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/registry.h"
+#include "engine/apps.h"
 
 static void
 put_errors(const struct config *config, struct out *o)
@@ -183,10 +184,12 @@ converge(struct engine *e, server_peer peer, uint64_t ref,
 	}
 	root = config_take_root(config);
 	registries_configure(e, &config->options);
+	apps_note_new(e, root);
 	(void)events_add(e->events, &ev);
 	id = engine_add_request(e, peer, ref, CORE_NOPS, "/");
 	core_reload(e->core, root, service_same, id, loop_now_ms());
 	config_free_specs(root);
+	apps_plan_new(e);
 	engine_settle(e);
 	for (uint32_t slot = 0; slot < e->children_cap; slot++)
 		if (e->children[slot].log_key != 0)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/apps.h"
 #include "engine/registry.h"
 #include "engine/worker.h"
 
@@ -53,7 +54,8 @@ put_child(struct engine *e, uint32_t slot)
 	    (c->timed_out ? CHILD_F_TIMED_OUT : 0) |
 	    (c->traps ? CHILD_F_TRAPS : 0) |
 	    (c->early ? CHILD_F_EARLY : 0) |
-	    (c->ended ? CHILD_F_ENDED : 0);
+	    (c->ended ? CHILD_F_ENDED : 0) |
+	    (c->own_end ? CHILD_F_OWN_END : 0);
 	out_bytes(&o, &r, sizeof(r));
 	put_string(&o, c->said);
 	put_string(&o, c->failure);
@@ -88,6 +90,8 @@ put_everything(struct engine *e)
 	watches_save_all(e);
 	registries_save_all(e);
 	engine_save_notes(e);
+	apps_save_all(e);
+	app_env_save_all(e);
 	memset(&e->saved, 0, sizeof(e->saved));
 }
 
@@ -97,7 +101,9 @@ put_engine(struct engine *e)
 	struct engine_record r = { .config_key = e->config_key,
 	    .next_seq = events_next_seq(e->events),
 	    .next_log_key = e->next_log_key,
-	    .straw_code = e->straw_code, .stopping = e->stopping,
+	    .straw_code = e->straw_code,
+	    .stopping = (e->stopping ? ENGINE_STOPPING : 0) |
+	    (e->broken ? ENGINE_BROKEN : 0),
 	    .compat = e->compat, .engines = e->engines,
 	    .quit = e->quitting ? 1 + (uint32_t)e->quit_code : 0,
 	    .otpd_crashes = e->otpd.crashes,

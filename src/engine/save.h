@@ -15,6 +15,7 @@
 #define CHILD_F_TRAPS		0x10
 #define CHILD_F_EARLY		0x20
 #define CHILD_F_ENDED		0x100
+#define CHILD_F_OWN_END		0x200
 
 /* Then said, failure, last_reason, signalled, NUL-ended each. */
 struct child_record {
@@ -28,6 +29,10 @@ struct child_record {
 
 struct name_record {	/* then the name, without a NUL */
 	uint32_t	slot, pad;
+};
+
+struct plan_record {	/* then the steps: a digit of flags, name, NUL */
+	uint32_t	kind, n, at, undoing;
 };
 
 struct watch_record {

@@ -23,7 +23,9 @@ enum store_type {		/* 1 is the commit mark */
 	STORE_REGISTRY,		/* by number, as those below: a registry, */
 	STORE_ENTRY,		/* what is in it; see registry_save.c */
 	STORE_META,
-	STORE_LOCK
+	STORE_LOCK,
+	STORE_PLAN,		/* by number: struct plan_record, steps */
+	STORE_APP_ENV		/* by number: application, key, JSON */
 };
 
 struct store;

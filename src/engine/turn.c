@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/apps.h"
 #include "engine/crashpoint.h"
 #include "engine/rung.h"
 #include "engine/worker.h"
@@ -130,6 +131,7 @@ engine_turn_end(void *arg)
 
 	if (e->server != NULL && e->rung != SPAWN_RUNG_HOLD) {
 		engine_end_orphans(e);
+		apps_step(e);
 		engine_serve_waiters(e);
 		rc = engine_save(e);
 		engine_saved(e, rc);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/engine.h"
+#include "engine/apps.h"
 
 void
 engine_add_waiter(struct engine *e, const struct waiter *w)
@@ -66,7 +66,7 @@ state_reached(struct engine *e, const struct waiter *w)
 static bool
 sync_reached(struct engine *e, struct waiter *w)
 {
-	if (!core_quiet(e->core)) {
+	if (!core_quiet(e->core) || apps_busy(e)) {
 		w->pinged = false;
 		return false;
 	}

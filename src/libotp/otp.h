@@ -300,6 +300,21 @@ int	otp_agent_get_and_update(struct otp *self, const char *agent,
 int	otp_agent_cast(struct otp *self, const char *agent, const char *op,
 	    const char *path, const char *value);
 
+/* --- applications: under otpd --- */
+
+/*
+ * A value of an application's env, of the caller's own when application is
+ * NULL: the text of a string, anything else as JSON; the caller's to free().
+ * Asks the engine.  0, -ENOENT: no such key, -OTP_ENOPROC: no such
+ * application, -ENOTCONN...
+ */
+int	otp_get_env(struct otp *self, const char *application,
+	    const char *key, char **value);
+/* Until otpd ends; value is JSON, or else a string.  Changes nothing in those
+ * who have asked before. */
+int	otp_set_env(struct otp *self, const char *application,
+	    const char *key, const char *value);
+
 /* --- registries: keys of any bytes to servers; otp_registry(3) --- */
 
 #define OTP_KEY_MAX	1024	/* bytes of a key, at least 1 */

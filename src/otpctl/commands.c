@@ -130,6 +130,14 @@ const struct command commands[] = {
 	    "A plain message (handle_info) to each process that is registered "
 	    "under KEY in the\nregistry NAME.  PAYLOAD as for call.",
 	    cmd_publish, 3, 3, CTL_OPT_TIMEOUT, QUESTION_S, false },
+	{ "apps", "", "the applications, in the order of need", NULL,
+	    cmd_apps, 0, 0, CTL_OPT_TIMEOUT, QUESTION_S, true },
+	{ "app", "OP NAME [KEY [VALUE]]", "start or stop an application",
+	    "OP is start, stop, restart or env.  start also starts what it "
+	    "needs, with --alone\nit is refused then.  stop leaves alone what "
+	    "needs it.  env shows its env, or\none value of it, or sets that: "
+	    "VALUE is JSON, or else a string.",
+	    cmd_app, 2, 4, CTL_OPT_TIMEOUT | CTL_OPT_ALONE, FOR_EVER, true },
 	{ "call", "NAME [PAYLOAD]", "ask a gen_server, show its reply",
 	    "NAME is a registered name (counter), a path (web/counter), a "
 	    "socket (./x.sock)\nor a key (via:REGISTRY:KEY).\nA PAYLOAD of - is read from standard input.  "

@@ -91,6 +91,7 @@ const struct output output_json = {
 	.event = print,
 	.failed = print,
 	.why = print_why,
+	.apps = print,
 	.rows = print,
 	.counts = print,
 	.info = print,

@@ -25,7 +25,7 @@
 #define TIMEOUT_MAX_S	1e9
 
 enum { OPT_JSON = 256, OPT_SINCE, OPT_TIMEOUT, OPT_DRY_RUN, OPT_SUP,
-	OPT_MOST, OPT_UNORDERED, OPT_NO_STDIN, OPT_PREFIX };
+	OPT_MOST, OPT_UNORDERED, OPT_NO_STDIN, OPT_PREFIX, OPT_ALONE };
 
 static const struct option long_options[] = {
 	{ "runtime-dir", required_argument, NULL, 'r' },
@@ -38,6 +38,7 @@ static const struct option long_options[] = {
 	{ "since", required_argument, NULL, OPT_SINCE },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "dry-run", no_argument, NULL, OPT_DRY_RUN },
+	{ "alone", no_argument, NULL, OPT_ALONE },
 	{ "sup", required_argument, NULL, OPT_SUP },
 	{ "max-concurrency", required_argument, NULL, OPT_MOST },
 	{ "unordered", no_argument, NULL, OPT_UNORDERED },
@@ -58,8 +59,8 @@ static const char options_words[] =
     "  -q             no words about what went well\n"
     "  --json         what otpd answered, as JSON\n"
     "  --timeout S    how long to wait for the outcome (3, 0.5, 250ms, 2m)\n"
-    "  -f, -n N, --since SEQ, --dry-run, --prefix P   where a command says "
-    "so\n"
+    "  -f, -n N, --since SEQ, --dry-run, --prefix P, --alone\n"
+    "                 where a command says so\n"
     "  -h, --help     this list        -V, --version\n"
     "\nExit codes:\n"
     "  0  done\n"
@@ -231,6 +232,10 @@ take_option(struct ctl *c, int opt, unsigned *given)
 	case OPT_DRY_RUN:
 		c->dry_run = true;
 		*given |= CTL_OPT_DRY_RUN;
+		return CTL_OK;
+	case OPT_ALONE:
+		c->alone = true;
+		*given |= CTL_OPT_ALONE;
 		return CTL_OK;
 	case 'n':
 		if (!parse_number(optarg, 1000000, &n))

@@ -33,7 +33,7 @@ enum ctl_option {		/* those that belong to some commands only */
 	CTL_OPT_TIMEOUT_MS = 32,	/* with TIMEOUT: a bare number is that */
 	CTL_OPT_TASK = 64,	/* those of task run; what follows its first
 				 * operand is not otpctl's */
-	CTL_OPT_PREFIX = 128
+	CTL_OPT_PREFIX = 128, CTL_OPT_ALONE = 256
 };
 
 struct ctl;
@@ -66,6 +66,7 @@ struct output {
 	void	(*failed)(struct ctl *c, const cJSON *reply);
 	void	(*why)(struct ctl *c, const cJSON *reply, const char *log,
 		    size_t log_len);
+	void	(*apps)(struct ctl *c, const cJSON *apps);
 	void	(*rows)(struct ctl *c, const cJSON *children);
 	void	(*counts)(struct ctl *c, const cJSON *reply);
 	void	(*info)(struct ctl *c, const cJSON *reply);
@@ -86,6 +87,7 @@ struct ctl {
 	const char		*runtime_dir;
 	struct link		 links[CTL_NSERVERS];
 	bool			 json, quiet, follow, dry_run, has_since;
+	bool			 alone;
 	bool			 unordered, null, no_stdin;	/* of task run */
 	unsigned		 most;		/* --max-concurrency; 0 */
 	const char		*sup;		/* --sup; NULL: not given */
@@ -151,6 +153,8 @@ int	cmd_count_children(struct ctl *c);
 int	cmd_partition(struct ctl *c);
 int	cmd_registry(struct ctl *c);
 int	cmd_publish(struct ctl *c);
+int	cmd_apps(struct ctl *c);
+int	cmd_app(struct ctl *c);
 int	cmd_call(struct ctl *c);
 int	cmd_cast(struct ctl *c);
 int	cmd_send(struct ctl *c);

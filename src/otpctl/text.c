@@ -372,6 +372,52 @@ text_rows(struct ctl *c, const cJSON *children)
 	free(cells);
 }
 
+/* The names it needs, a comma between them; the caller frees. */
+static char *
+needs_of(const cJSON *app)
+{
+	const cJSON *need, *needs = cJSON_GetObjectItemCaseSensitive(app,
+	    "applications");
+	struct buf b = { NULL, 0, 0 };
+
+	cJSON_ArrayForEach(need, needs) {
+		buf_puts(&b, b.len > 0 ? "," : "");
+		buf_puts(&b, or_dash(cJSON_GetStringValue(need)));
+	}
+	if (b.len == 0)
+		buf_puts(&b, "-");
+	return b.data;
+}
+
+static void
+text_apps(struct ctl *c, const cJSON *apps)
+{
+	size_t n = (size_t)cJSON_GetArraySize(apps), i = 1;
+	const char *(*cells)[FEW_COLUMNS] = calloc(n + 1, sizeof(*cells));
+	const cJSON *o;
+
+	if (cells == NULL)
+		abort();
+	cells[0][0] = "NAME";
+	cells[0][1] = "STATE";
+	cells[0][2] = "TYPE";
+	cells[0][3] = "VSN";
+	cells[0][4] = "NEEDS";
+	cells[0][5] = "DESCRIPTION";
+	cJSON_ArrayForEach(o, apps) {
+		cells[i][0] = or_dash(ctl_string(o, "name"));
+		cells[i][1] = or_dash(ctl_string(o, "state"));
+		cells[i][2] = or_dash(ctl_string(o, "start_type"));
+		cells[i][3] = or_dash(ctl_string(o, "vsn"));
+		cells[i][4] = needs_of(o);
+		cells[i++][5] = or_dash(ctl_string(o, "description"));
+	}
+	put_table(&c->text, cells, n + 1, FEW_COLUMNS);
+	for (i = 1; i <= n; i++)
+		free((char *)cells[i][4]);
+	free(cells);
+}
+
 static void
 put_pairs(struct buf *b, const cJSON *o)
 {
@@ -427,6 +473,7 @@ const struct output output_text = {
 	.event = text_event,
 	.failed = text_failed,
 	.why = text_why,
+	.apps = text_apps,
 	.rows = text_rows,
 	.counts = text_pairs,
 	.info = text_pairs,

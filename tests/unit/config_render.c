@@ -81,6 +81,8 @@ render_service(FILE *f, const struct service *s)
 		fprintf(f, " name[%s]", s->name);
 	if (s->problem != NULL)
 		fprintf(f, " problem[%s]", s->problem);
+	if (s->app != NULL)
+		fprintf(f, " app[%s]", s->app);
 	if (s->source != NULL)
 		fprintf(f, " source[%s]", s->source);
 	if (s->order != NULL)

@@ -57,6 +57,22 @@ static const struct {
 	    "\"template\": {\"type\": \"supervisor\", \"children\": [{"
 	    "\"id\": \"w\", \"start\": [\"/x\"]}]}}]}",
 	    "env[OTP_PATH=p/1/w] env[OTP_PARTITION=1] env[OTP_PARTITIONS=2]" },
+	{ "an application is never started or restarted by a rule",
+	    "{\"applications\": [{\"id\": \"a\", \"tree\": {}}]}",
+	    "\n  a: supervisor restart=1 significant=0 down=1 shutdown=max " },
+	{ "its properties", "{\"applications\": [{\"id\": \"a\", \"tree\": "
+	    "{}, \"vsn\": \"1\", \"start_type\": \"transient\", "
+	    "\"description\": \"d\", \"autostart\": false, \"env\": "
+	    "{\"x\": [null]}}]}", " description[d] app[{\"vsn\":\"1\","
+	    "\"start_type\":\"transient\",\"autostart\":false,"
+	    "\"applications\":[],\"env\":{\"x\":[null]}}] source" },
+	{ "what it needs comes first, else the order is by name",
+	    "{\"applications\": [{\"id\": \"c\", \"tree\": {}}, "
+	    "{\"id\": \"b\", \"tree\": {}, \"applications\": [\"d\"]}, "
+	    "{\"id\": \"d\", \"tree\": {\"children\": [{\"id\": \"w\", "
+	    "\"start\": [\"/x\"]}]}}]}", "env[OTP_PATH=d/w] "
+	    "env[OTP_APP=d] cwd=/ out=log err=log uid=max gid=max "
+	    "umask=keep\n  b: supervisor" },
 };
 
 START_TEST(reads_a_form)

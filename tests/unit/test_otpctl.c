@@ -136,6 +136,7 @@ static const struct {
 	{ "count-children", "tree", { "count-children", "web" }, NULL, 0, 0 },
 	{ "count-children-json", "tree", { "count-children", "web", "--json" },
 	    NULL, 0, 0 },
+	{ "apps", "tree", { "apps" }, NULL, 0, 0 },
 	{ "info", "tree", { "info" }, NULL, 0, 0 },
 	{ "events", "tree", { "events" }, NULL, 0, 0 },
 	{ "reload", "tree", { "reload" }, NULL, 0, 1 },
