@@ -99,6 +99,8 @@ engine_hold_config(struct engine *e, const char *text, size_t len)
 	for (size_t at = 0; at < len; ) {
 		ssize_t n = write(fd, text + at, len - at);
 
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n < 0) {
 			int error = errno;
 
@@ -362,6 +364,15 @@ reconcile(struct engine *e)
 	engine_settle(e);
 }
 
+/* It is there, but cannot be read now: no reason to begin anew without it. */
+static void __attribute__((noreturn))
+begin_again(struct engine *e)
+{
+	engine_say(e, "cannot read the running configuration: %s",
+	    strerror(errno));
+	exit(SPAWN_EXIT_AGAIN);
+}
+
 static int
 restore(struct engine *e)
 {
@@ -371,6 +382,8 @@ restore(struct engine *e)
 	struct core_spec *root;
 	int rc;
 
+	if (text == NULL && e->config_fd >= 0)
+		begin_again(e);
 	if (text == NULL)
 		return -ENOENT;
 	config = config_parse(text, len, e->config_file, &e->cx);
@@ -526,6 +539,11 @@ engine_listed(struct engine *e)
 		load_before(e);
 	rc = e->config != NULL ? -ENOENT : e->rung == SPAWN_RUNG_COLD ?
 	    -ENOTRECOVERABLE : restore(e);
+	if (e->config != NULL && e->nlist > 0) {
+		/* It is not the first: the others could keep no snapshot. */
+		config_free(e->config);
+		e->config = NULL;
+	}
 	note_listed(e);
 	if (e->rung < SPAWN_RUNG_COLD)
 		worker_resume_all(e);	/* what starts anew finds its socket */

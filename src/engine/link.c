@@ -126,7 +126,8 @@ link_flush(struct link *l)
 
 		crashpoint();
 		if (send_message(l, p, len) < 0)
-			return errno == EAGAIN ? 1 : -errno;
+			return errno == EAGAIN || errno == ENOMEM ||
+			    errno == ENOBUFS ? 1 : -errno;
 		l->sent += len;
 	}
 	l->sent = 0;
@@ -167,8 +168,11 @@ link_read(struct link *l, link_record_fn *fn, void *arg)
 	do {
 		n = recvmsg(l->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	} while (n < 0 && errno == EINTR);
-	if (n <= 0)
-		return n == 0 ? -ENOTCONN : errno == EAGAIN ? 0 : -errno;
+	if (n == 0)
+		return -ENOTCONN;
+	if (n < 0)		/* short of memory it is there next time, too */
+		return errno == EAGAIN || errno == ENOMEM ||
+		    errno == ENOBUFS ? 0 : -errno;
 	fd = received_fd(&m);
 	len = (size_t)n;
 	for (at = 0; at < len; at += spawn_padded(h->len)) {

@@ -62,7 +62,7 @@ watch(struct engine *e, int fd, loop_io_fn *fn, uint64_t *out_handle)
 	if (rc < 0) {
 		engine_say(e, "cannot watch descriptor %d: %s", fd,
 		    strerror(-rc));
-		exit(1);
+		exit(SPAWN_EXIT_AGAIN);
 	}
 }
 
@@ -93,8 +93,10 @@ set_up(struct engine *e)
 	link_init(&e->spawner, SPAWN_FD_CHANNEL);
 	link_init(&e->logger, SPAWN_FD_LINK);
 	rc = e->rung == SPAWN_RUNG_HOLD ? 1 : engine_load_snapshot(e);
-	if (rc < 0)
+	if (rc < 0) {
 		engine_say(e, "cannot read the snapshot: %s", strerror(-rc));
+		exit(SPAWN_EXIT_AGAIN);
+	}
 	if (rc == 0) {		/* the first engine */
 		e->config = config_load(e->config_file, &e->cx);
 		if (e->config->nerrors > 0) {
@@ -110,7 +112,7 @@ set_up(struct engine *e)
 	    O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (e->loop == NULL || e->core == NULL || e->runtime_fd < 0) {
 		engine_say(e, "cannot begin: %s", strerror(errno));
-		exit(1);
+		exit(SPAWN_EXIT_AGAIN);
 	}
 }
 
@@ -133,6 +135,7 @@ tear_down(struct engine *e)
 {
 	server_free(e->server);
 	registries_free(e);
+	config_free(e->config);
 	engine_begin_done(e);
 	apps_free(e);
 	while (e->nwaiters > 0)

@@ -8,6 +8,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "wire/spawn_request.h"
+
+/* Not a crash: what had been done is kept, and the next engine goes on. */
+static void __attribute__((noreturn))
+no_memory(void)
+{
+	static const char words[] = "otpd: the engine has no memory left\n";
+
+	if (write(STDERR_FILENO, words, sizeof(words) - 1) < 0)
+		_exit(SPAWN_EXIT_AGAIN);
+	_exit(SPAWN_EXIT_AGAIN);
+}
 
 void *
 xcalloc(size_t n, size_t size)
@@ -15,7 +29,7 @@ xcalloc(size_t n, size_t size)
 	void *p = calloc(n, size);
 
 	if (p == NULL)
-		abort();
+		no_memory();
 	return p;
 }
 
@@ -24,7 +38,7 @@ xrealloc(void *p, size_t n, size_t size)
 {
 	p = reallocarray(p, n, size);
 	if (p == NULL)
-		abort();
+		no_memory();
 	return p;
 }
 
@@ -34,7 +48,7 @@ xstrdup(const char *text)
 	char *copy = strdup(text);
 
 	if (copy == NULL)
-		abort();
+		no_memory();
 	return copy;
 }
 

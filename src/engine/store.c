@@ -93,29 +93,52 @@ store_free(struct store *s)
 	free(s);
 }
 
-/* The whole slot in memory when its header is sound, NULL otherwise. */
-static char *
-slot_read(int fd, size_t *out_len, uint64_t *out_epoch)
+static int
+read_all(int fd, char *p, size_t len)
+{
+	size_t at = 0;
+	ssize_t n;
+
+	while (at < len) {
+		n = pread(fd, p + at, len - at, (off_t)at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		at += (size_t)n;
+	}
+	return 0;
+}
+
+/*
+ * The whole slot in memory when its header is sound, or NULL.  -errno when it
+ * cannot be read: that is not the same as its not being there.
+ */
+static int
+slot_read(int fd, char **out, size_t *out_len, uint64_t *out_epoch)
 {
 	struct slot_header *h;
 	struct stat st;
 	char *p;
+	int rc;
 
-	if (fstat(fd, &st) < 0 || (size_t)st.st_size < sizeof(*h))
-		return NULL;
-	p = malloc((size_t)st.st_size);
-	if (p == NULL)
-		return NULL;
+	*out = NULL;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if ((size_t)st.st_size < sizeof(*h))
+		return 0;
+	p = xcalloc(1, (size_t)st.st_size);
+	rc = read_all(fd, p, (size_t)st.st_size);
 	h = (struct slot_header *)(void *)p;
-	if (pread(fd, p, (size_t)st.st_size, 0) != st.st_size ||
-	    h->magic != STORE_MAGIC || h->version != 1 ||
+	if (rc < 0 || h->magic != STORE_MAGIC || h->version != 1 ||
 	    h->crc != crc_add(0, &h->epoch, sizeof(h->epoch))) {
 		free(p);
-		return NULL;
+		return rc;
 	}
 	*out_len = (size_t)st.st_size;
 	*out_epoch = h->epoch;
-	return p;
+	*out = p;
+	return 0;
 }
 
 static const struct record *
@@ -195,7 +218,11 @@ load(struct store *s, bool before, store_load_fn *fn, void *arg)
 	int best = -1, rc = 0;
 
 	for (int i = 0; i < 2; i++) {
-		p[i] = slot_read(s->fds[i], &len[i], &epoch[i]);
+		rc = slot_read(s->fds[i], &p[i], &len[i], &epoch[i]);
+		if (rc < 0 && i > 0)
+			free(p[0]);
+		if (rc < 0)
+			return rc;
 		if (p[i] == NULL)
 			continue;
 		len[i] = committed(p[i], len[i], before);

@@ -54,11 +54,16 @@ child_alive(struct engine *e, uint32_t slot, const struct spawn_child *told)
 static bool
 machine_fault(const struct spawn_child *told)
 {
+	switch (told->step) {
+	case SPAWN_STEP_TABLE: case SPAWN_STEP_LOG: case SPAWN_STEP_FORK:
+	case SPAWN_STEP_SESSION: case SPAWN_STEP_FDS:
+		return true;	/* nothing of it is the child's */
+	default:
+		break;
+	}
 	switch (told->error) {
 	case EAGAIN: case ENOMEM: case EMFILE: case ENFILE: case ENOSPC:
 		return told->step != SPAWN_STEP_ORDER;
-	case ENOENT:	/* /proc is not there to open the pipe through */
-		return told->step == SPAWN_STEP_LOG;
 	default:
 		return false;
 	}

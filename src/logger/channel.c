@@ -139,8 +139,9 @@ receive(struct logger *lg, int sock, union record *buf, size_t *out_len,
 	do
 		n = recvmsg(sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	while (n == -1 && errno == EINTR);
-	if (n == -1)
-		return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -ENOTCONN;
+	if (n == -1)		/* short of memory it is there next time, too */
+		return errno == EAGAIN || errno == EWOULDBLOCK ||
+		    errno == ENOMEM || errno == ENOBUFS ? 0 : -ENOTCONN;
 	if (n == 0)
 		return -ENOTCONN;
 	if (msg.msg_flags & MSG_CTRUNC)

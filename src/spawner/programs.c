@@ -207,7 +207,9 @@ static bool
 passes(const struct report *r)
 {
 	return r->error == EAGAIN || r->error == ENOMEM ||
-	    r->error == EMFILE || r->error == ENFILE || r->error == ENOBUFS;
+	    r->error == ENOSPC ||
+	    r->error == EMFILE || r->error == ENFILE ||
+	    r->error == ENOBUFS || r->error == EINTR || r->error == EBUSY;
 }
 
 /* By somebody else, not by what it was doing. */
@@ -215,6 +217,13 @@ static bool
 killed(int status)
 {
 	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+}
+
+/* The machine had not what it needed. */
+static bool
+starved(int status)
+{
+	return WIFEXITED(status) && WEXITSTATUS(status) == SPAWN_EXIT_AGAIN;
 }
 
 /*
@@ -226,7 +235,7 @@ count_crash(struct program *p, int status, uint64_t now)
 {
 	if (p->up && now - p->start_ns >= UP_FOR)
 		p->crashed = 0;
-	if (!killed(status))
+	if (!killed(status) && !starved(status))
 		p->crashed++;
 }
 
@@ -346,7 +355,7 @@ program_died(struct spawner *sp, struct program *p, int status)
 		return;
 	}
 	if (p == sp->engine && !hello && WIFEXITED(status) &&
-	    sp->table.alive == 0) {
+	    !starved(status) && sp->table.alive == 0) {
 		quit_begin(sp, WEXITSTATUS(status));
 		return;
 	}

@@ -203,6 +203,9 @@ notify_socket(struct spawner *sp)
 static int
 make_sockets(struct spawner *sp)
 {
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+	    0, sp->link) < 0)
+		return complain(sp, "make", "the link to the logger", errno);
 	sp->notify = notify_socket(sp);
 	if (sp->notify < 0)
 		return sp->notify;
@@ -212,9 +215,6 @@ make_sockets(struct spawner *sp)
 	sp->control[0] = bound_socket(sp, PLACE_ENGINE, SOCK_STREAM, 0177);
 	if (sp->control[0] < 0)
 		return sp->control[0];
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
-	    0, sp->link) < 0)
-		return complain(sp, "make", "the link to the logger", errno);
 	return 0;
 }
 
@@ -252,8 +252,8 @@ runtime_open(struct spawner *sp)
 	sp->names = own_directory(sp, sp->dir, "names", mode);
 	if (sp->names < 0)
 		return sp->names;
-	rc = make_sockets(sp);
-	return rc < 0 ? rc : make_memfds(sp);
+	rc = make_memfds(sp);	/* who sees a socket takes otpd for started */
+	return rc < 0 ? rc : make_sockets(sp);
 }
 
 void

@@ -24,6 +24,8 @@
 #define SPAWN_LIMITS_MAX 16
 #define SPAWN_FDS_MAX	8
 #define SPAWN_F_LET_GO	0x1		/* fd_key's is not held any longer */
+#define SPAWN_EXIT_AGAIN 75		/* of engine and logger: a fault of the
+					 * machine; try again, blame nobody */
 #define SPAWN_KEEP	UINT32_MAX	/* uid, gid, umask: as otpd's own */
 
 /* The descriptors an engine or a logger is started with. */

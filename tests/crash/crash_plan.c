@@ -28,31 +28,44 @@ link_program(struct rig *r, const char *ours, const char *theirs)
 		rig_fail(r, "%s: %s", to, strerror(errno));
 }
 
-struct crash_plan *
-crash_plan_new(struct rig *r)
+void
+crash_programs(struct rig *r, const char *engine, const char *logger)
 {
 	const struct rlimit none = { 0, 0 };
 	char path[256];
-	void *map;
-	int fd;
 
 	(void)setrlimit(RLIMIT_CORE, &none);
 	if (mkdir("programs", 0700) < 0)
 		rig_fail(r, "%s: %s", r->dir, strerror(errno));
-	link_program(r, "otp-engine", "otp-engine-crash");
-	link_program(r, "otp-logger", "otp-logger");
+	link_program(r, "otp-engine", engine);
+	link_program(r, "otp-logger", logger);
 	(void)snprintf(path, sizeof(path), "%s/programs", r->dir);
 	(void)setenv("OTP_LIBEXEC", path, 1);
-	(void)snprintf(path, sizeof(path), "%s/plan", r->dir);
-	(void)setenv("OTP_CRASHPOINTS", path, 1);
+	r->mortal = true;
+}
+
+void *
+crash_shared(struct rig *r, const char *variable, size_t size)
+{
+	char path[256];
+	void *map;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", r->dir, variable);
+	(void)setenv(variable, path, 1);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (fd < 0 || ftruncate(fd, sizeof(struct crash_plan)) < 0)
+	if (fd < 0 || ftruncate(fd, (off_t)size) < 0)
 		rig_fail(r, "%s: %s", path, strerror(errno));
-	map = mmap(NULL, sizeof(struct crash_plan), PROT_READ | PROT_WRITE,
-	    MAP_SHARED, fd, 0);
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	(void)close(fd);
 	if (map == MAP_FAILED)
 		rig_fail(r, "%s: %s", path, strerror(errno));
-	r->mortal = true;
 	return map;
+}
+
+struct crash_plan *
+crash_plan_new(struct rig *r)
+{
+	crash_programs(r, "otp-engine-crash", "otp-logger");
+	return crash_shared(r, "OTP_CRASHPOINTS", sizeof(struct crash_plan));
 }

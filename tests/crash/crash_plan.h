@@ -9,6 +9,9 @@
 #include "oracle/process_rig.h"
 
 /* Between rig_init() and rig_start().  A plan of 0: it does not die. */
+void	crash_programs(struct rig *r, const char *engine, const char *logger);
+/* A file of so many zeros, which the programs find by that variable. */
+void	*crash_shared(struct rig *r, const char *variable, size_t size);
 struct crash_plan *crash_plan_new(struct rig *r);
 
 #endif /* OTPD_TESTS_CRASH_PLAN_H */

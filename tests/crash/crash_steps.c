@@ -175,6 +175,15 @@ take_heard(struct rig *r)
 	return any;
 }
 
+/* For a fault of the machine, and nothing has changed: ask again. */
+static bool
+refused(const cJSON *reply)
+{
+	const char *error = world_string(reply, "error");
+
+	return strcmp(error, "failed") == 0 || strcmp(error, "config") == 0;
+}
+
 static void
 order(struct rig *r, const cJSON *request)
 {
@@ -184,9 +193,13 @@ order(struct rig *r, const cJSON *request)
 		reply = rig_ask(r, cJSON_Duplicate(request, 1));
 		if (reply == NULL)
 			rig_fail(r, "otpd ended");
-		if (!cJSON_HasObjectItem(reply, "lost")) {
+		if (!cJSON_HasObjectItem(reply, "lost") && !refused(reply)) {
 			cJSON_Delete(reply);
 			return;
+		}
+		if (refused(reply)) {
+			cJSON_Delete(reply);
+			continue;
 		}
 		cJSON_Delete(reply);
 		rig_settle(r);
@@ -346,6 +359,12 @@ day_end(struct rig *r)
 	rig_done(r);
 }
 
+unsigned
+day_steps(void)
+{
+	return NSTEPS;
+}
+
 void
 day_worker(struct rig *r)
 {
@@ -365,7 +384,18 @@ day_run(struct rig *r, void (*before)(void *arg, unsigned step), void *arg,
 
 	rig_start(r, text);
 	free(text);
+	out->refused = r->refused;
+	if (r->refused) {
+		rig_done(r);
+		return;
+	}
 	rig_settle(r);
+	if (r->otpd == 0 && r->may_refuse) {	/* a little later */
+		rig_refused(r);
+		out->refused = true;
+		rig_done(r);
+		return;
+	}
 	still = world_pid(r, "still");
 	for (unsigned i = 0; i < NSTEPS; i++) {
 		if (before != NULL)
@@ -381,5 +411,7 @@ day_run(struct rig *r, void (*before)(void *arg, unsigned step), void *arg,
 	out->tree = world_tree(r);
 	out->starts = world_starts(r);
 	out->steps = NSTEPS;
+	if (before != NULL)
+		before(arg, NSTEPS);
 	day_end(r);
 }

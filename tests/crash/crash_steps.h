@@ -11,6 +11,7 @@
 struct day {			/* how it ended */
 	char	*tree, *starts;
 	unsigned steps;
+	bool	 refused;	/* otpd said why it cannot, and ended with 1 */
 };
 
 /*
@@ -24,8 +25,9 @@ cJSON	*day_spec(struct rig *r, const char *id);
 void	 day_end(struct rig *r);
 /* The rig's workers are those of crash_worker.c. */
 void	 day_worker(struct rig *r);
+unsigned day_steps(void);
 /* rig_init() was called; starts otpd and leaves nothing of it.  before (may
- * be NULL) is called ahead of each step. */
+ * be NULL) is called ahead of each step, and ahead of the end. */
 void	day_run(struct rig *r, void (*before)(void *arg, unsigned step),
 	    void *arg, struct day *out);
 

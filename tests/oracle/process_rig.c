@@ -423,8 +423,8 @@ become_otpd(const struct rig *r)
 	char program[600], run[256], logs[256], config[256];
 	int null = open("/dev/null", O_RDWR), err;
 
-	(void)snprintf(program, sizeof(program), "%s/otpd",
-	    getenv("OTPD_BUILDDIR"));
+	(void)snprintf(program, sizeof(program), "%s/%s",
+	    getenv("OTPD_BUILDDIR"), r->program != NULL ? r->program : "otpd");
 	(void)snprintf(run, sizeof(run), "%s/run", r->dir);
 	(void)snprintf(logs, sizeof(logs), "%s/log", r->dir);
 	(void)snprintf(config, sizeof(config), "%s/otpd.json", r->dir);
@@ -453,6 +453,8 @@ connect_first(struct rig *r)
 	fds[0].fd = watch;
 	while ((fd = connect_once()) < 0) {
 		await(r, fds, 2, "the engine's socket");
+		if ((fds[1].revents & POLLIN) != 0 && r->may_refuse)
+			break;
 		if ((fds[1].revents & POLLIN) != 0)
 			rig_fail(r, "otpd ended before it had a socket");
 		(void)read(watch, events, sizeof(events));
@@ -472,8 +474,29 @@ hear_events(struct rig *r)
 }
 
 void
+rig_refused(struct rig *r)
+{
+	char text[1024];
+	ssize_t n = -1;
+	int fd = open("stderr", O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		n = read(fd, text, sizeof(text));
+	(void)close(fd);
+	if ((r->otpd != 0 && waitpid(r->otpd, &r->status, 0) != r->otpd) ||
+	    !WIFEXITED(r->status) || WEXITSTATUS(r->status) != 1)
+		rig_fail(r, "otpd's wait status is %#x", r->status);
+	r->otpd = 0;
+	if (n <= 0 || memchr(text, '\n', (size_t)n) != text + n - 1)
+		rig_fail(r, "otpd does not say in one line why it ends");
+	r->refused = true;
+}
+
+void
 rig_start(struct rig *r, const char *config)
 {
+	int first;
+
 	write_file(r, "otpd.json", config);
 	if (mkdir("run", 0700) < 0 || mkdir("run/names", 0700) < 0 ||
 	    mkfifo("gate", 0600) < 0)
@@ -485,8 +508,19 @@ rig_start(struct rig *r, const char *config)
 	r->pidfd = (int)syscall(SYS_pidfd_open, r->otpd, 0);
 	if (r->pidfd < 0)
 		rig_fail(r, "pidfd_open: %s", strerror(errno));
-	r->events = line_new(r, connect_first(r));
-	r->calls = line_new(r, connect_once());
+	first = connect_first(r);
+	if (first < 0) {
+		rig_refused(r);
+		return;
+	}
+	r->events = line_new(r, first);
+	first = connect_once();
+	if (first < 0 && r->may_refuse) {
+		rig_await_readable(r, r->pidfd, "the end of otpd");
+		rig_refused(r);
+		return;
+	}
+	r->calls = line_new(r, first);
 	hear_events(r);
 	/* Asked on the same line after it: the engine has both. */
 	if (!r->mortal)

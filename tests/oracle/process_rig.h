@@ -27,6 +27,9 @@ struct rig {
 	struct line	*events, *calls;
 	bool		 over;		/* no more events will come */
 	bool		 mortal;	/* its engine dies now and then */
+	bool		 may_refuse;	/* to start at all */
+	bool		 refused;	/* it did, and has ended */
+	const char	*program;	/* NULL: otpd */
 	double		 seq;		/* of the last event heard */
 	cJSON		*heard;		/* array: events not yet taken */
 };
@@ -45,6 +48,8 @@ cJSON	*rig_ask(struct rig *r, cJSON *request);
 void	rig_settle(struct rig *r);
 /* Until otpd is gone, and all events were heard. */
 void	rig_drain(struct rig *r);
+/* It has ended with 1, saying in one line why it cannot start. */
+void	rig_refused(struct rig *r);
 /* The end; says what was left behind, or complained on stderr. */
 void	rig_done(struct rig *r);
 

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Fault injection: a scripted day, in which the engine and the logger are also
+ * killed, is run again and again, and each time one call of one of the programs
+ * fails in a way that its manual page lists.  Whatever fails, the day must end
+ * as the one without a fault did: nothing that ran was lost, nothing was
+ * started twice, every line is in its log; or otpd refuses to begin, and says
+ * why in one line.  And nothing is said over and over.
+ *
+ *	crash_faults -t			print the table of calls
+ *	crash_faults [-a] [-j JOBS] [-n RUNS] [-s SEED] [PROGRAM FUNCTION ERROR
+ *	    PLACE CALL]
+ *
+ * -a: all of it; otherwise RUNS faults, chosen by the seed.
+ */
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "crash/crash_plan.h"
+#include "crash/crash_steps.h"
+#include "crash/crash_world.h"
+#include "crash/fault.h"
+
+#define RUN_TIMEOUT_S	60
+#define SAID_MAX	6	/* words about one fault: more are a flood */
+#define CALLS		3	/* the first ones fail, one a run */
+
+static const struct {
+	const char	*name, *programs, *errors;
+} calls[] = {
+#define CALL(type, failure, name, parameters, arguments, programs, errors) \
+	{ #name, programs, errors },
+#define SYS(name, errors) { "syscall:" #name, "o", errors },
+#define HAND(name, programs, errors) { #name, programs, errors },
+#define NEVER(name) { #name, NULL, NULL },
+#define PURE(name) { #name, NULL, NULL },
+#include "crash/fault_calls.h"
+};
+#define NCALLS	(sizeof(calls) / sizeof(calls[0]))
+
+static const struct {
+	const char	*word;
+	int		 number;
+} errors[] = {
+#define E(name) { #name, name },
+	E(EACCES) E(EADDRINUSE) E(EAGAIN) E(EBADF) E(EBUSY) E(ECONNABORTED)
+	E(EFAULT) E(EINTR) E(EINVAL) E(EIO) E(EMFILE) E(ENFILE) E(ENOBUFS)
+	E(ENOENT) E(ENOLCK) E(ENOMEM) E(ENOSPC) E(EOPNOTSUPP) E(EPERM)
+	E(EROFS) E(ESRCH) E(EWOULDBLOCK)
+#undef E
+	{ "SHORT", FAULT_SHORT }
+};
+
+/* Steps ahead of which the engine and the logger are killed; calls are counted
+ * from the start, from the first one or from the last one of these on. */
+#define KILL_ENGINE	10
+#define KILL_LOGGER	20
+#define LATE		26
+#define NPLACES		3
+enum { REFUSED = 3, MISSED };	/* exit codes of a run */
+
+struct run {
+	const char	*program, *function, *error;
+	unsigned	 place, call;
+	struct rig	 rig;
+	struct fault_plan *plan;
+	char		 name[120];
+};
+
+static struct day first;
+static unsigned usual;		/* words said on a day without a fault */
+static unsigned said;		/* in this one */
+static unsigned passed, failed, refused, missed, running, jobs = 6;
+
+static int
+error_number(const char *word)
+{
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		if (strcmp(errors[i].word, word) == 0)
+			return errors[i].number;
+	(void)fprintf(stderr, "what error is %s?\n", word);
+	exit(2);
+}
+
+/* --- one day --- */
+
+static void
+prepare(struct run *run)
+{
+	struct rig *r = &run->rig;
+
+	rig_init(r, RUN_TIMEOUT_S);
+	day_worker(r);
+	(void)setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
+	crash_programs(r, "otp-engine-fault", "otp-logger-fault");
+	r->program = "otpd-fault";
+	run->plan = crash_shared(r, "OTP_FAULTS", sizeof(*run->plan));
+	if (run->program == NULL)
+		return;
+	r->may_refuse = run->place == 0;
+	(void)snprintf(run->plan->program, sizeof(run->plan->program), "%s",
+	    run->program);
+	(void)snprintf(run->plan->function, sizeof(run->plan->function), "%s",
+	    run->function);
+	run->plan->error = error_number(run->error);
+	run->plan->times = 1;
+	if (run->place == 0)
+		run->plan->at = run->call;
+}
+
+static void
+kill_part(struct rig *r, const char *which)
+{
+	cJSON *info = rig_ask(r, rig_request("info"));
+
+	(void)kill((pid_t)cJSON_GetNumberValue(cJSON_GetObjectItem(info,
+	    which)), SIGKILL);
+	cJSON_Delete(info);
+}
+
+/* Lines on stderr, and events that tell of trouble. */
+static unsigned
+count_said(struct rig *r)
+{
+	static const char *const types[] = { "fault", "recovered",
+	    "engine_crashed", "start_failed", "refused" };
+	cJSON *request = rig_request("events"), *reply;
+	const cJSON *ev;
+	unsigned n = 0;
+	FILE *f = fopen("stderr", "re");
+	int c;
+
+	while (f != NULL && (c = getc(f)) != EOF)
+		n += c == '\n';
+	if (f != NULL)
+		(void)fclose(f);
+	(void)cJSON_AddNumberToObject(request, "since", 1);
+	reply = rig_ask(r, request);
+	cJSON_ArrayForEach(ev, cJSON_GetObjectItem(reply, "events"))
+		for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+			n += strcmp(world_string(ev, "event"), types[i]) == 0;
+	cJSON_Delete(reply);
+	return n;
+}
+
+static void
+before_step(void *arg, unsigned step)
+{
+	struct run *run = arg;
+
+	if (run->program != NULL && step > 0 && step == run->place)
+		run->plan->at = run->call;
+	if (step == KILL_ENGINE)
+		kill_part(&run->rig, "engine_pid");
+	if (step == KILL_LOGGER)
+		kill_part(&run->rig, "logger_pid");
+	if (step == day_steps())
+		said = count_said(&run->rig);
+}
+
+static int
+same(const struct run *run, const char *what, const char *want,
+    const char *got)
+{
+	if (strcmp(want, got) == 0)
+		return 0;
+	printf("%s: the %s is not the same:\n%s-- but\n%s", run->name, what,
+	    want, got);
+	return 1;
+}
+
+static int
+run_once(struct run *run)
+{
+	struct day day;
+	int rc;
+
+	(void)snprintf(run->name, sizeof(run->name), "%s %s %s %u %u",
+	    run->program, run->function, run->error, run->place, run->call);
+	rig_name(run->name);
+	prepare(run);
+	day_run(&run->rig, before_step, run, &day);
+	if (day.refused)
+		return REFUSED;
+	if (run->plan->hits == 0)
+		return MISSED;
+	rc = same(run, "tree", first.tree, day.tree) |
+	    same(run, "number of starts", first.starts, day.starts);
+	if (said > usual + SAID_MAX) {
+		printf("%s: %u words about it\n", run->name, said - usual);
+		rc = 1;
+	}
+	return rc;
+}
+
+/* In a process of its own, which is to have no children but otpd. */
+static void
+run_first(void)
+{
+	static struct run run;
+	int fds[2];
+	FILE *f;
+	size_t size = 0;
+	pid_t pid;
+
+	(void)pipe(fds);
+	pid = fork();
+	if (pid == 0) {
+		(void)close(fds[0]);
+		rig_name("first");
+		prepare(&run);
+		day_run(&run.rig, before_step, &run, &first);
+		f = fdopen(fds[1], "w");
+		(void)fprintf(f, "%u\n%s%c%s%c", said, first.tree, '\0',
+		    first.starts, '\0');
+		exit(fclose(f));
+	}
+	(void)close(fds[1]);
+	f = fdopen(fds[0], "r");
+	if (fscanf(f, "%u\n", &usual) != 1 ||
+	    getdelim(&first.tree, &size, '\0', f) < 0 ||
+	    (size = 0, getdelim(&first.starts, &size, '\0', f)) < 0)
+		exit(1);
+	(void)fclose(f);
+	(void)waitpid(pid, NULL, 0);
+}
+
+/* --- many of them --- */
+
+static void
+collect(void)
+{
+	int status;
+
+	if (waitpid(-1, &status, 0) < 0)
+		return;
+	running--;
+	if (!WIFEXITED(status))
+		failed++;
+	else if (WEXITSTATUS(status) == REFUSED)
+		refused++;
+	else if (WEXITSTATUS(status) == MISSED)
+		missed++;
+	else if (WEXITSTATUS(status) == 0)
+		passed++;
+	else
+		failed++;
+}
+
+static void
+launch(const struct run *run)
+{
+	while (running >= jobs)
+		collect();
+	(void)fflush(stdout);
+	if (fork() == 0) {
+		static char buffer[1 << 16];
+		static struct run copy;
+
+		copy = *run;
+		(void)setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
+		exit(run_once(&copy));
+	}
+	running++;
+}
+
+/* All faults there are, in order: fn for each. */
+static void
+each_fault(void (*fn)(const struct run *run))
+{
+	static const unsigned places[] = { 0, KILL_ENGINE, LATE };
+	static char words[128];
+	struct run run = { .program = NULL };
+
+	for (size_t i = 0; i < NCALLS; i++) {
+		run.function = calls[i].name;
+		for (const char *p = calls[i].programs; p != NULL && *p != '\0';
+		    p++) {
+			char *rest = words;
+
+			run.program = *p == 'o' ? "otpd" : *p == 'e' ?
+			    "otp-engine" : "otp-logger";
+			(void)strcpy(words, calls[i].errors);
+			while ((run.error = strsep(&rest, " ")) != NULL)
+				for (unsigned n = 0; *run.error != '\0' &&
+				    n < CALLS * NPLACES; n++) {
+					run.place = places[n % NPLACES];
+					run.call = 1 + n / NPLACES;
+					fn(&run);
+				}
+		}
+	}
+}
+
+static unsigned long total, every = 1, offset;
+
+static void
+count_one(const struct run *run)
+{
+	(void)run;
+	total++;
+}
+
+static void
+maybe_launch(const struct run *run)
+{
+	static unsigned long n;
+
+	if (n++ % every == offset)
+		launch(run);
+}
+
+static void
+print_table(void)
+{
+	for (size_t i = 0; i < NCALLS; i++)
+		printf("%s %s %s\n", calls[i].name, calls[i].programs != NULL ?
+		    calls[i].programs : "-", calls[i].errors != NULL ?
+		    calls[i].errors : "-");
+}
+
+static void
+run_given(char **argv)
+{
+	struct run run = { .program = argv[0], .function = argv[1],
+	    .error = argv[2], .place = (unsigned)atoi(argv[3]),
+	    .call = (unsigned)atoi(argv[4]) };
+
+	launch(&run);
+}
+
+int
+main(int argc, char **argv)
+{
+	unsigned long seed = (unsigned long)time(NULL), runs = 24;
+	bool all = false;
+	int opt;
+
+	while ((opt = getopt(argc, argv, "aj:n:s:t")) != -1) {
+		switch (opt) {
+		case 'a': all = true; break;
+		case 'j': jobs = (unsigned)strtoul(optarg, NULL, 10); break;
+		case 'n': runs = strtoul(optarg, NULL, 10); break;
+		case 's': seed = strtoul(optarg, NULL, 10); break;
+		case 't': print_table(); return 0;
+		default: return 2;
+		}
+	}
+	run_first();
+	each_fault(count_one);
+	if (!all)
+		every = total / (runs > 0 ? runs : 1) + 1;
+	offset = seed % every;
+	printf("%lu faults, one in %lu of them, seed %lu\n", total, every,
+	    seed);
+	if (argc - optind == 5)
+		run_given(argv + optind);
+	else
+		each_fault(maybe_launch);
+	while (running > 0)
+		collect();
+	printf("not reached: %u, otpd refused to begin: %u\n", missed, refused);
+	printf("%u passed, %u failed\n", passed + refused, failed);
+	return failed > 0;
+}

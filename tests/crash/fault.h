@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The plan of a fault, in a file that the programs under test and the test
+ * share; $OTP_FAULTS names it.  Of the programs only those are concerned that
+ * were linked with fault.c.
+ */
+#ifndef OTPD_TESTS_FAULT_H
+#define OTPD_TESTS_FAULT_H
+
+#include <stdint.h>
+
+#define FAULT_SHORT	(-1)	/* as error: half of it is done */
+
+struct fault_plan {
+	char		program[16];	/* otpd, otp-engine, otp-logger */
+	char		function[32];
+	int32_t		error;
+	uint32_t	at;		/* the call that fails; 0: none does */
+	uint32_t	times;		/* it and the next ones, so many */
+	uint32_t	calls;		/* seen, by every process of program */
+	uint32_t	hits;		/* that failed */
+	int32_t		hit_pid;	/* the last one */
+	int64_t		clock_s;	/* CLOCK_REALTIME is off by that */
+};
+
+#endif /* OTPD_TESTS_FAULT_H */

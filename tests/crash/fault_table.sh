@@ -1,0 +1,34 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# Every function that the programs take from outside is in the table of calls,
+# so that none is forgotten when faults are injected; and none too many.
+. "${OTPD_SRCDIR:-.}/tests/build/lib.sh"
+
+: "${NM:=nm}"
+table=$("$OTPD_BUILDDIR/tests/crash/crash_faults" -t | cut -d' ' -f1)
+
+# What a compiler puts in by itself, and fortified or versioned names.
+used() {
+	"$NM" -u "$1" | sed -e 's/.* //' -e 's/@.*//' -e 's/^__isoc[0-9]*_//' |
+	    grep -vE '^(_ITM_|__(asan|ubsan|lsan|tsan|msan|sanitizer|gcov)_)' |
+	    grep -vE '^__(cxa_finalize|errno_location|gmon_start__)$' |
+	    grep -vE '^__(libc_start_main|stack_chk_fail|assert_fail)$' |
+	    grep -vE '^__(ctype_b_loc|ctype_tolower_loc|chk_fail)$' |
+	    grep -vE '^__(libc_current_sigrtmax|memcpy_chk|memmove_chk)$' |
+	    grep -vE '^(cJSON_|llvm_|__llvm_)' |
+	    sed -e 's/^__\(.*\)_chk$/\1/' -e 's/^__\(.*\)_alias$/\1/' | sort -u
+}
+
+for program in otpd otp-engine otp-logger; do
+	missing=
+	for f in $(used "$OTPD_BUILDDIR/$program"); do
+		echo "$table" | grep -qx "$f" || missing="$missing $f"
+	done
+	if [ -z "$missing" ]; then
+		pass "every call of $program is in the table"
+	else
+		fail "calls of $program that tests/crash/fault_calls.h does" \
+		    "not have:$missing"
+	fi
+done
+finish
