@@ -127,6 +127,7 @@ struct otp {
 	struct otpi_conn *dirty;	/* have something to send */
 	struct otpi_dest *dests, *last;
 	uint32_t	 ndests;
+	struct otpi_parts *parts;	/* see partition.c */
 	struct otpi_request *requests;
 	uint32_t	 nrequests, free_request;
 	uint64_t	 next_ref;
@@ -193,6 +194,9 @@ void	otpi_dest_free_all(struct otp *o);
 int	otpi_resolve(const struct otp *o, const char *address, char *out,
 	    size_t size);
 int	otpi_connect(const char *path, uint64_t deadline, bool lazy);
+
+/* partition.c */
+void	otpi_parts_free_all(struct otp *o);
 
 /* request.c */
 int	otpi_request_new(struct otp *o, struct otpi_conn *c, uint8_t type,

@@ -300,6 +300,31 @@ int	otp_agent_get_and_update(struct otp *self, const char *agent,
 int	otp_agent_cast(struct otp *self, const char *agent, const char *op,
 	    const char *path, const char *value);
 
+/* --- partitions: keys to servers --- */
+
+/*
+ * As otp_call and otp_cast, to the partition of a partition_supervisor that a
+ * key belongs to; which that is says otp-semantics(7).  sup is its path.  How
+ * many there are is asked of the engine, and again after a second.  Also
+ * -EINVAL: sup is no partition_supervisor.
+ */
+int	otp_call_key(struct otp *self, const char *sup, const void *key,
+	    size_t len_of_key, const void *request, size_t len,
+	    int timeout_ms, char **reply, size_t *reply_len);
+int	otp_call_int(struct otp *self, const char *sup, int64_t key,
+	    const void *request, size_t len, int timeout_ms, char **reply,
+	    size_t *reply_len);
+int	otp_cast_key(struct otp *self, const char *sup, const void *key,
+	    size_t len_of_key, const void *message, size_t len);
+int	otp_cast_int(struct otp *self, const char *sup, int64_t key,
+	    const void *message, size_t len);
+/* The number of the partition, and its path as far as size goes (may be
+ * NULL); or a negative error. */
+int	otp_partition_key(struct otp *self, const char *sup, const void *key,
+	    size_t len_of_key, char *path, size_t size);
+int	otp_partition_int(struct otp *self, const char *sup, int64_t key,
+	    char *path, size_t size);
+
 /* --- applications: under otpd --- */
 
 /*

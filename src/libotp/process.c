@@ -131,6 +131,7 @@ otp_free(struct otp *o)
 		return;
 	(void)otpi_flush_all(o);
 	otpi_dest_free_all(o);
+	otpi_parts_free_all(o);
 	if (o->srv != NULL)
 		server_free(o);
 	for (uint32_t i = 0; i < o->nrequests; i++)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /* Keys and their partitions: what the manual promises, as it may not change. */
 #include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "wire/partition.h"
@@ -39,6 +41,45 @@ START_TEST(a_nul_is_a_byte)
 }
 END_TEST
 
+static size_t
+unhex(const char *text, char *out)
+{
+	size_t n = 0;
+	unsigned byte;
+
+	for (; sscanf(text, "%2x", &byte) == 1; text += 2)
+		out[n++] = (char)byte;
+	return n;
+}
+
+/* What callers in other languages are tested with, too. */
+START_TEST(the_vectors_are_kept)
+{
+	const char *srcdir = getenv("OTPD_SRCDIR");
+	char file[512], line[200], form[8], text[80], key[64];
+	unsigned n, want, got, seen = 0;
+	FILE *f;
+
+	(void)snprintf(file, sizeof(file),
+	    "%s/tests/workers/partition.vectors", srcdir != NULL ? srcdir :
+	    ".");
+	f = fopen(file, "r");
+	ck_assert_ptr_nonnull(f);
+	for (; fgets(line, sizeof(line), f) != NULL; seen += line[0] != '#') {
+		if (line[0] == '#')
+			continue;
+		ck_assert_int_eq(sscanf(line, "%7s %79s %u %u", form, text,
+		    &n, &want), 4);
+		got = form[0] == 'i' ?
+		    partition_of_integer(strtoll(text, NULL, 10), n) :
+		    partition_of_bytes(key, unhex(text, key), n);
+		ck_assert_msg(got == want, "%s: %u", line, got);
+	}
+	(void)fclose(f);
+	ck_assert_uint_gt(seen, 10);
+}
+END_TEST
+
 static const struct { const char *key; uint32_t n; int want; } decimals[] = {
 	{ "0", 3, 0 }, { "4", 3, 1 }, { "-4", 3, 1 }, { "007", 4, 3 },
 	{ "9223372036854775807", 10, 7 }, { "-9223372036854775808", 10, 8 },
@@ -72,6 +113,7 @@ main(void)
 	    nitems(integers));
 	tcase_add_loop_test(tc, bytes_go_by_their_hash, 0, nitems(strings));
 	tcase_add_test(tc, a_nul_is_a_byte);
+	tcase_add_test(tc, the_vectors_are_kept);
 	tcase_add_loop_test(tc, decimals_may_be_long, 0, nitems(decimals));
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
