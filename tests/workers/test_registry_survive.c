@@ -5,6 +5,7 @@
  * keys, where that is in the environment; a build with sanitizers can bear 200.
  */
 #include <check.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,6 +128,8 @@ START_TEST(engine_killed_contents_listeners_meta_and_locks_stay)
 			    "\"registry\":\"n\",\"hex\":\"00ff\"}");
 		}
 	}
+	want(&h, house_do(&h, "a", "{\"do\":\"r_lock\",\"registry\":\"u\","
+	    "\"key\":\"l\",\"ms\":100}") == -ETIMEDOUT);
 	want(&h, kill(house_pid(&h, "c"), SIGKILL) == 0);
 	want(&h, house_outcome(&h, b) == 0);	/* the lock was c's */
 	does(&h, "a", "{\"do\":\"r_register\",\"registry\":\"u\","
