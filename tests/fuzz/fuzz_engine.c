@@ -38,7 +38,9 @@ enum item_kind {
 	ITEM_BYTES, ITEM_NKINDS
 };
 
-static const char config[] = "{\"max_restarts\": 100, \"children\": ["
+static const char config[] = "{\"max_restarts\": 100, \"registries\": {"
+    "\"u\":{\"keys\":\"unique\",\"listeners\":[\"w\"]},"
+    "\"d\":{\"keys\":\"duplicate\",\"max_entries\":100}},\"children\": ["
     "{\"id\":\"w\",\"kind\":\"gen_server\",\"name\":\"w\","
     "\"start\":[\"/w\"]},"
     "{\"id\":\"n\",\"ready\":\"notify\",\"start\":[\"/n\"]},"
