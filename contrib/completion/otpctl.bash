@@ -30,7 +30,7 @@ _otpctl()
 	    resume upgrade
 	    start-child terminate-child restart-child delete-child
 	    which-children count-children partition task registry publish
-	    apps app call cast send sys agent help"
+	    apps app call cast send sys agent pool help"
 
 	cur=${COMP_WORDS[COMP_CWORD]}
 	prev=${COMP_WORDS[COMP_CWORD - 1]}

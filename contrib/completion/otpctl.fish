@@ -20,7 +20,7 @@ end
 
 set -l with_paths status is-running is-failed wait start stop restart \
     signal logs why start-child terminate-child restart-child delete-child \
-    which-children count-children partition task call cast send agent
+    which-children count-children partition task call cast send agent pool
 set -l without sync reload check shutdown events failed info resume upgrade sys \
     registry publish apps app help
 

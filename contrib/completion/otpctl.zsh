@@ -57,6 +57,7 @@ _otpctl_commands() {
 		'send:send a gen_server a plain message'
 		'sys:look into a gen_server, or suspend it'
 		"agent:look into an agent's state, change it"
+		'pool:how a pool stands, and who holds its workers'
 		'help:the commands, or more about one'
 	)
 	_describe command commands

@@ -80,6 +80,11 @@ check_form(struct reader *r, const struct draft *d)
 		{ KEY_extra_arguments, SUP_DYNAMIC, "dynamic_supervisor" },
 		{ KEY_max_children, SUP_DYNAMIC, "dynamic_supervisor" },
 		{ KEY_partitions, SUP_PARTITION, "partition_supervisor" },
+		{ KEY_allow, SUP_POOL, "pool" },
+		{ KEY_max_overflow, SUP_POOL, "pool" },
+		{ KEY_name, SUP_POOL, "pool" },
+		{ KEY_order, SUP_POOL, "pool" },
+		{ KEY_size, SUP_POOL, "pool" },
 	};
 	size_t i;
 
@@ -169,6 +174,7 @@ check_supervisor(struct reader *r, struct draft *d)
 	case SUP_DYNAMIC:
 	case SUP_TASK:		check_dynamic(r, d); break;
 	case SUP_PARTITION:	check_partition(r, d); break;
+	case SUP_POOL:		check_pool(r, d); break;
 	}
 	check_form(r, d);
 }

@@ -34,7 +34,7 @@ enum key_effect {	/* of a change, at a reload */
 
 /* X(name, where, effect, function, what a right value is) */
 #define CONFIG_KEYS(X)							\
-X(allow, KEY_WORKERS, EFFECT_RESTART, allow,				\
+X(allow, KEY_WORKERS | KEY_SUP, EFFECT_RESTART, allow,			\
     "an object of users and groups")					\
 X(applications, KEY_ROOT | KEY_APP, EFFECT_LIVE, applications,		\
     "the path of a folder, or an object of folder and env")		\
@@ -79,6 +79,8 @@ X(max_children, KEY_SUP, EFFECT_LIVE, max_children,			\
     "an integer of 0 or more, or \"infinity\"")				\
 X(max_entries, KEY_REGISTRY, EFFECT_LIVE, max_entries,			\
     "an integer from 1 to 100000000")					\
+X(max_overflow, KEY_SUP, EFFECT_RESTART, max_overflow,			\
+    "an integer from 0 to 100000")					\
 X(max_restarts, KEY_SUPS, EFFECT_LIVE, max_restarts,			\
     "an integer of 0 or more, or \"infinity\"")				\
 X(max_seconds, KEY_SUPS, EFFECT_LIVE, max_seconds,			\
@@ -87,8 +89,9 @@ X(max_size, KEY_LOG, EFFECT_LIVE, max_size,				\
     "a number of bytes, or a string such as \"10M\"")			\
 X(min, KEY_BACKOFF, EFFECT_LIVE, backoff_min,				\
     "milliseconds from 1 to 4294967293")				\
-X(name, KEY_WORKER, EFFECT_RESTART, name,				\
+X(name, KEY_WORKER | KEY_SUP, EFFECT_RESTART, name,				\
     "1 to 64 letters, digits, `_`, `.` or `-`, the first no `.` or `-`") \
+X(order, KEY_SUP, EFFECT_RESTART, order, "\"lifo\" or \"fifo\"")	\
 X(partitions, KEY_SUP, EFFECT_LIVE, partitions,				\
     "an integer from 1 to 4096")					\
 X(ready, KEY_WORKERS, EFFECT_RESTART, ready,				\
@@ -103,6 +106,7 @@ X(restart, KEY_CHILDREN, EFFECT_NEXT, restart,				\
 X(shutdown, KEY_CHILDREN, EFFECT_NEXT, shutdown,			\
     "milliseconds of 0 or more, \"brutal_kill\" or \"infinity\"")	\
 X(significant, KEY_CHILDREN, EFFECT_LIVE, significant, "true or false")	\
+X(size, KEY_SUP, EFFECT_RESTART, size, "an integer from 0 to 100000")	\
 X(start, KEY_WORKERS, EFFECT_RESTART, start,				\
     "an array of strings, the program first")				\
 X(start_timeout, KEY_WORKERS, EFFECT_NEXT, start_timeout,		\
@@ -126,7 +130,7 @@ X(timestamp, KEY_LOG, EFFECT_LIVE, timestamp, "true or false")		\
 X(tree, KEY_APP, EFFECT_LIVE, tree, "an object: a supervisor without `id`") \
 X(type, KEY_ALL, EFFECT_RESTART, type,					\
     "\"worker\", \"supervisor\", \"dynamic_supervisor\", "		\
-    "\"partition_supervisor\" or \"task_supervisor\"")			\
+    "\"partition_supervisor\", \"task_supervisor\" or \"pool\"")		\
 X(umask, KEY_WORKERS, EFFECT_RESTART, umask,				\
     "a string of octal digits such as \"022\"")				\
 X(user, KEY_WORKERS, EFFECT_RESTART, user, "the name or number of a user") \

@@ -44,7 +44,7 @@ struct scope {			/* what a supervisor's children inherit */
 	bool			 log_given;	/* here or further up */
 };
 
-enum sup_form { SUP_PLAIN, SUP_DYNAMIC, SUP_PARTITION, SUP_TASK };
+enum sup_form { SUP_PLAIN, SUP_DYNAMIC, SUP_PARTITION, SUP_TASK, SUP_POOL };
 
 enum app_type { APP_TEMPORARY, APP_TRANSIENT, APP_PERMANENT };
 
@@ -72,6 +72,8 @@ struct draft {			/* one object as it was written */
 	struct config_registry *registry;	/* it is one; or NULL */
 	uint32_t	 partitions;	/* that it has */
 	uint32_t	 partition, partition_of;	/* that it is; 0 of 0 */
+	uint32_t	 size, max_overflow;	/* of a pool */
+	bool		 fifo;
 	const cJSON	*extra;		/* goes before its arguments; or NULL */
 	const char	*as;		/* see config_context.name; or NULL */
 	const struct app *app;		/* that it is the tree of; or NULL */
@@ -182,6 +184,11 @@ struct core_spec *read_child(struct reader *r, cJSON *object,
  * they need it. */
 void	read_scope(struct reader *r, cJSON *object, struct scope *out_scope,
 	    struct draft *out_sup);
+/* --- config_pool.c --- */
+void	check_pool(struct reader *r, struct draft *d);
+/* The two children of a pool, added behind *tail: its workers, its server. */
+void	read_pool(struct reader *r, cJSON *template, const struct draft *pool,
+	    const struct scope *scope, const struct core_spec **tail);
 /* --- config_partition.c --- */
 /* How many; when that is not written, it is from now on. */
 void	count_partitions(struct draft *d);

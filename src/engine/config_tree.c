@@ -42,6 +42,8 @@ draft_init(struct reader *r, struct draft *d, cJSON *object, unsigned where,
 	d->stop_signal = SIGTERM;
 	d->log = scope != NULL ? scope->log : log_default;
 	d->autostart = true;
+	d->size = 5;
+	d->max_overflow = 10;
 	d->cwd = "/";
 	d->out = d->err = SPAWN_DEST_LOG;
 	d->umask = SPAWN_KEEP;
@@ -203,6 +205,8 @@ read_children(struct reader *r, struct draft *d, const struct scope *scope)
 			add_child(r, &f, item);
 	if (cJSON_IsObject(template) && d->form == SUP_PARTITION)
 		read_partitions(r, template, d, scope, f.tail);
+	else if (cJSON_IsObject(template) && d->form == SUP_POOL)
+		read_pool(r, template, d, scope, f.tail);
 	else if (cJSON_IsObject(template))
 		read_template(r, &f, template);
 	if (d->form == SUP_PLAIN &&
@@ -246,6 +250,7 @@ settle_type(struct reader *r, cJSON *object)
 	    { "max_children", "dynamic_supervisor" },
 	    { "extra_arguments", "dynamic_supervisor" },
 	    { "partitions", "partition_supervisor" },
+	    { "max_overflow", "pool" }, { "size", "pool" },
 	    { "children", "supervisor" }, { "template", "supervisor" },
 	    { "strategy", "supervisor" }, { "include", "supervisor" },
 	    { "stop_order", "supervisor" },
@@ -280,8 +285,8 @@ claim_name(struct reader *r, const struct draft *d)
 {
 	struct origin *mine, *first;
 
-	if (d->name == NULL)
-		return;
+	if (d->name == NULL || d->form == SUP_POOL)
+		return;		/* a pool's is its server's */
 	mine = origin_of(r, d->given[KEY_name]);
 	mine->path = arena_printf(&r->arena, "%s", r->path);
 	first = strmap_put(&r->names, d->name, mine);

@@ -90,6 +90,7 @@ WORD_KEY(auto_shutdown, spec.auto_shutdown,
     { "all_significant", CORE_AUTO_ALL_SIGNIFICANT })
 WORD_KEY(kind, kind,
     { "plain", SERVICE_PLAIN }, { "gen_server", SERVICE_GEN_SERVER })
+WORD_KEY(order, fifo, { "lifo", false }, { "fifo", true })
 WORD_KEY(ready, ready,
     { "exec", READY_EXEC }, { "notify", READY_NOTIFY },
     { "gen_server", READY_GEN_SERVER })
@@ -112,12 +113,12 @@ enum verdict
 key_type(struct reader *r, struct draft *d, const struct config_key_info *key,
     cJSON *v)
 {
-	enum { WORKER, PLAIN, DYNAMIC, PARTITION, TASK };
+	enum { WORKER, PLAIN, DYNAMIC, PARTITION, TASK, POOL };
 	static const struct word words[] = {
 		{ "worker", WORKER }, { "supervisor", PLAIN },
 		{ "dynamic_supervisor", DYNAMIC },
 		{ "partition_supervisor", PARTITION },
-		{ "task_supervisor", TASK }, { NULL, 0 }
+		{ "task_supervisor", TASK }, { "pool", POOL }, { NULL, 0 }
 	};
 	enum verdict verdict;
 	int value = PLAIN;
@@ -126,7 +127,8 @@ key_type(struct reader *r, struct draft *d, const struct config_key_info *key,
 	if (d->where == KEY_SUP)
 		d->form = value == DYNAMIC ? SUP_DYNAMIC :
 		    value == PARTITION ? SUP_PARTITION :
-		    value == TASK ? SUP_TASK : SUP_PLAIN;
+		    value == TASK ? SUP_TASK :
+		    value == POOL ? SUP_POOL : SUP_PLAIN;
 	if (verdict != VALUE_GOOD ||
 	    value == (d->spec.type == CORE_WORKER ? WORKER : PLAIN) ||
 	    (d->where == KEY_SUP && value != WORKER))
@@ -176,7 +178,9 @@ key_##key(struct reader *r, struct draft *d,				\
 }
 
 U32_KEY(keep, log.keep, 0, 1000)
+U32_KEY(max_overflow, max_overflow, 0, 100000)
 U32_KEY(partitions, partitions, 1, 4096)
+U32_KEY(size, size, 0, 100000)
 U32_KEY(backoff_min, spec.backoff_min_ms, 1, MS_MAX)
 U32_KEY(backoff_max, spec.backoff_max_ms, 1, MS_MAX)
 U32_KEY(backoff_reset, spec.backoff_reset_ms, 1, MS_MAX)

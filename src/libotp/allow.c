@@ -60,16 +60,19 @@ has(const uint32_t *ids, uint32_t n, uint32_t id)
 }
 
 bool
-otpi_allowed(const struct otpi_server *s, int fd, uid_t *out_uid)
+otpi_allowed(const struct otpi_server *s, int fd, uid_t *out_uid,
+    int32_t *out_pid)
 {
 	gid_t groups[GROUPS_MAX];
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 
 	*out_uid = (uid_t)-1;
+	*out_pid = 0;
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
 		return false;
 	*out_uid = cred.uid;
+	*out_pid = cred.pid;
 	if (cred.uid == 0 || cred.uid == geteuid() ||
 	    has(s->uids, s->nuids, cred.uid))
 		return true;

@@ -53,7 +53,7 @@ otpi_caller(const struct otpi_server *s, uint64_t id)
 }
 
 static struct otpi_conn *
-caller_new(struct otp *o, int fd, uid_t uid)
+caller_new(struct otp *o, int fd, uid_t uid, int32_t pid)
 {
 	struct otpi_server *s = o->srv;
 	struct otpi_conn *c;
@@ -70,9 +70,42 @@ caller_new(struct otp *o, int fd, uid_t uid)
 	c->kind = OTPI_CALLER;
 	c->fd = fd;
 	c->uid = uid;
+	c->pid = pid;
 	c->id = (uint64_t)++s->slots[slot].generation << 32 | slot;
 	s->ncallers++;
 	return c;
+}
+
+/* Who called, while he is connected; the engine is nobody here. */
+static const struct otpi_conn *
+who(const struct otp *o, struct otp_from from)
+{
+	const struct otpi_conn *c = o->srv == NULL || from.peer == 0 ? NULL :
+	    otpi_caller(o->srv, from.peer);
+
+	return c == NULL || c->dead != 0 ? NULL : c;
+}
+
+int
+otp_caller_pid(struct otp *o, struct otp_from from, int32_t *out)
+{
+	const struct otpi_conn *c = who(o, from);
+
+	if (c == NULL)
+		return -ENOENT;
+	*out = c->pid;
+	return 0;
+}
+
+int
+otp_caller_uid(struct otp *o, struct otp_from from, uint32_t *out)
+{
+	const struct otpi_conn *c = who(o, from);
+
+	if (c == NULL)
+		return -ENOENT;
+	*out = c->uid;
+	return 0;
 }
 
 /* --- those whose HELLO or frame must come in time, the oldest first --- */
@@ -125,6 +158,8 @@ otpi_caller_kill(struct otp *o, struct otpi_conn *c, int error)
 	s->dead = c;
 	if (s->hot == c)
 		s->hot = NULL;
+	if (c->monitors != NULL)
+		otpi_lost_caller(o, c);
 }
 
 /* Say why, as far as that goes without waiting, and let it go. */
@@ -390,10 +425,11 @@ welcome(struct otp *o, int fd)
 	struct frame_hello hello = { .pid = getpid(),
 	    .generation = s->generation };
 	struct otpi_conn *c;
+	int32_t pid;
 	uid_t uid;
-	bool allowed = otpi_allowed(s, fd, &uid);
+	bool allowed = otpi_allowed(s, fd, &uid, &pid);
 
-	c = caller_new(o, fd, uid);
+	c = caller_new(o, fd, uid, pid);
 	if (c == NULL) {
 		(void)close(fd);
 		return;

@@ -56,7 +56,9 @@ struct otpi_conn {
 	uint64_t	 due;		/* of a HELLO or frame; 0: none awaited */
 	struct otpi_conn *watch_prev, *watch_next;
 	size_t		 held;		/* bytes of its frames in the mailbox */
+	struct otpi_monitor *monitors;	/* of those who asked for its end */
 	uid_t		 uid;
+	int32_t		 pid;
 };
 
 struct otpi_dest {			/* a server this process speaks to */
@@ -133,6 +135,7 @@ struct otp {
 	uint64_t	 next_ref;
 	struct otpi_pace call_pace;
 	char		 reason[OTP_REASON_MAX];
+	uint64_t	 next_checkout;
 };
 
 /* buf.c */

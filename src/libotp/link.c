@@ -139,7 +139,7 @@ link_lost(struct otp *o)
 			otpi_request_fail(o, &o->requests[i], -ENOTCONN,
 			    "noconnection");
 	for (m = s->monitors; m != NULL; m = m->next)
-		if (m->dest == NULL)
+		if (m->dest == NULL && !m->caller)
 			(void)otpi_mail_self(o, FRAME_DOWN, m->ref,
 			    "{\"reason\":\"noconnection\"}", 25);
 }

@@ -437,6 +437,51 @@ int	otp_publish(struct otp *self, const char *registry, const char *topic,
  * 0 or -ENAMETOOLONG. */
 int	otp_via(char *out, size_t size, const char *registry,
 	    const void *key, size_t key_len);
+/* --- callers, as a server knows them --- */
+
+/*
+ * One OTP_DOWN ("noconnection") when the caller's connection ends, after all
+ * that it had sent: when its process ends, however, or it is freed.  "noproc"
+ * when it has ended already.  otp_demonitor() takes it back.  0, -ENOMEM.
+ */
+int	otp_monitor_caller(struct otp *self, struct otp_from from,
+	    uint64_t *out_ref);
+/* As the kernel knows who connected.  0, or -ENOENT: it is gone. */
+int	otp_caller_pid(struct otp *self, struct otp_from from, int32_t *out);
+int	otp_caller_uid(struct otp *self, struct otp_from from, uint32_t *out);
+
+/* --- pools: workers that are lent --- */
+
+#define OTP_WORKER_MAX	512	/* room for any worker's path */
+
+/*
+ * The path of a worker, which is this process's until otp_pool_checkin(), or
+ * its end, or that of its connection to the pool.  Waits for one, in the order
+ * of those who wait.  timeout 0: -EAGAIN when there is none.  As otp_call();
+ * also -OTP_EREMOTE: one was to be started and could not be, -ENAMETOOLONG.
+ */
+int	otp_pool_checkout(struct otp *self, const char *pool, int timeout_ms,
+	    char *worker, size_t size);
+/* Does not wait.  One that this process does not hold: nothing happens. */
+int	otp_pool_checkin(struct otp *self, const char *pool,
+	    const char *worker);
+/*
+ * fn with a worker that is given back afterwards in any case.  What fn has
+ * returned, or a failure of otp_pool_checkout() before.
+ */
+int	otp_pool_transaction(struct otp *self, const char *pool,
+	    int (*fn)(struct otp *self, const char *worker, void *arg),
+	    void *arg, int timeout_ms);
+
+enum otp_pool_state { OTP_POOL_READY, OTP_POOL_OVERFLOW, OTP_POOL_FULL };
+struct otp_pool_status {
+	enum otp_pool_state state;
+	uint32_t	 size, max_overflow;
+	uint32_t	 free, overflow, held, waiting;
+	uint32_t	 reserved[4];
+};
+int	otp_pool_status(struct otp *self, const char *pool, int timeout_ms,
+	    struct otp_pool_status *out);
 
 /* --- words --- */
 

@@ -32,6 +32,7 @@ struct otpi_monitor {
 	struct otpi_monitor *next;
 	uint64_t	 ref;
 	struct otpi_dest *dest;		/* watched through; NULL: the engine */
+	bool		 caller;	/* ...or the connection of a caller */
 	char		 target[];
 };
 
@@ -116,7 +117,8 @@ int	otpi_answer(struct otp *o, uint64_t peer, uint8_t type, uint64_t ref,
 
 /* allow.c */
 int	otpi_allow_parse(struct otpi_server *s, const char *text);
-bool	otpi_allowed(const struct otpi_server *s, int fd, uid_t *out_uid);
+bool	otpi_allowed(const struct otpi_server *s, int fd, uid_t *out_uid,
+	    int32_t *out_pid);
 
 /* mail.c */
 int	otpi_mail(struct otp *o, uint64_t peer, bool self,
@@ -166,6 +168,8 @@ void	otpi_link_frame(struct otp *o, const struct frame_header *h,
 
 /* watch.c */
 void	otpi_lost_monitors(struct otp *o, struct otpi_dest *d);
+/* Tell those who wait for the end of this caller. */
+void	otpi_lost_caller(struct otp *o, struct otpi_conn *c);
 void	otpi_down(struct otp *o, uint64_t ref, const char *payload, size_t len);
 void	otpi_watch_free(struct otpi_server *s);
 void	otpi_say_all(struct otp *o);	/* all of it, to a new engine */

@@ -153,10 +153,30 @@ otp_whereis(struct otp *o, const char *name, char *path, size_t size,
 
 /* --- monitors --- */
 
+/*
+ * The ref of a monitor on a caller has the caller's slot in it, behind this
+ * bit; it stands in his list, and after his end in the common one.
+ */
+#define CALLER_REF	(UINT64_C(1) << 63)
+#define SLOT_SHIFT	39
+#define COUNT_MASK	((UINT64_C(1) << SLOT_SHIFT) - 1)
+#define SLOT_MASK	0xffffffU
+
 static struct otpi_monitor **
 find(struct otpi_server *s, uint64_t ref)
 {
-	struct otpi_monitor **at = &s->monitors;
+	uint32_t slot = (uint32_t)(ref >> SLOT_SHIFT) & SLOT_MASK;
+	struct otpi_monitor **at;
+
+	if ((ref & CALLER_REF) != 0 && slot < s->nslots &&
+	    s->slots[slot].conn != NULL) {
+		at = &s->slots[slot].conn->monitors;
+		while (*at != NULL && (*at)->ref != ref)
+			at = &(*at)->next;
+		if (*at != NULL)
+			return at;
+	}
+	at = &s->monitors;
 
 	while (*at != NULL && (*at)->ref != ref)
 		at = &(*at)->next;
@@ -237,6 +257,60 @@ otp_monitor(struct otp *o, const char *target, uint64_t *out_ref)
 	return 0;
 }
 
+static const char gone[] = "{\"reason\":\"noproc\"}";
+
+int
+otp_monitor_caller(struct otp *o, struct otp_from from, uint64_t *out_ref)
+{
+	struct otpi_server *s = o->srv;
+	struct otpi_monitor *m, **list;
+	struct otpi_conn *c;
+	int rc = 0;
+
+	if (s == NULL || from.peer == 0)
+		return -EINVAL;
+	c = otpi_caller(s, from.peer);
+	if (c != NULL && c->dead != 0)
+		c = NULL;
+	m = calloc(1, sizeof(*m) + 1);
+	if (m == NULL)
+		return -ENOMEM;
+	m->caller = true;
+	m->ref = CALLER_REF |
+	    (uint64_t)((uint32_t)from.peer & SLOT_MASK) << SLOT_SHIFT |
+	    (++s->next_monitor & COUNT_MASK);
+	list = c != NULL ? &c->monitors : &s->monitors;
+	while (c != NULL && *list != NULL)
+		list = &(*list)->next;	/* few: the first is told first */
+	m->next = *list;
+	*list = m;
+	if (c == NULL)
+		rc = otpi_mail_self(o, FRAME_DOWN, m->ref, gone,
+		    sizeof(gone) - 1);
+	if (rc < 0)
+		forget(list);
+	else
+		*out_ref = m->ref;
+	return rc;
+}
+
+/* What he said before comes first: it has been read, or waits, before this. */
+void
+otpi_lost_caller(struct otp *o, struct otpi_conn *c)
+{
+	struct otpi_monitor *m;
+	char text[64];
+	int n = snprintf(text, sizeof(text),
+	    "{\"pid\":%d,\"reason\":\"noconnection\"}", (int)c->pid);
+
+	while ((m = c->monitors) != NULL) {
+		c->monitors = m->next;
+		m->next = o->srv->monitors;
+		o->srv->monitors = m;
+		(void)otpi_mail_self(o, FRAME_DOWN, m->ref, text, (size_t)n);
+	}
+}
+
 int
 otp_demonitor(struct otp *o, uint64_t ref)
 {
@@ -244,7 +318,7 @@ otp_demonitor(struct otp *o, uint64_t ref)
 
 	if (o->srv == NULL || *(at = find(o->srv, ref)) == NULL)
 		return -ENOENT;
-	if ((*at)->dest == NULL)
+	if ((*at)->dest == NULL && !(*at)->caller)
 		(void)otpi_link_cast(o,
 		    "{\"op\":\"demonitor\",\"ref\":\"%llu\"}",
 		    (unsigned long long)ref);
@@ -347,7 +421,7 @@ otpi_say_all(struct otp *o)
 	for (uint32_t i = 0; i < s->nlinks; i++)
 		otpi_link_say(o, "link", "target", s->links[i]);
 	for (struct otpi_monitor *m = s->monitors; m != NULL; m = m->next)
-		if (m->dest == NULL)
+		if (m->dest == NULL && !m->caller)
 			say_monitor(o, m);
 	if (s->ready)		/* last: it was said after all that */
 		(void)otpi_link_cast(o, "{\"op\":\"ready\"}");

@@ -162,6 +162,10 @@ const struct command commands[] = {
 	    "is a JSON pointer (/a/b/0),\n. the whole.  A VALUE is JSON; - "
 	    "reads it from standard input.",
 	    cmd_agent, 2, 5, CALL_OPTS, CALL_S, false },
+	{ "pool", "NAME", "how a pool stands, and who holds its workers",
+	    "ready: one is free.  overflow: one more would be started.  full: "
+	    "whoever asks\nwaits.",
+	    cmd_pool, 1, 1, CALL_OPTS, CALL_S, true },
 	{ "help", "[COMMAND]", "this list, or more about one command", NULL,
 	    cmd_help, 0, 1, 0, QUESTION_S, true },
 	{ NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, false }

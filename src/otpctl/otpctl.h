@@ -161,6 +161,7 @@ int	cmd_send(struct ctl *c);
 int	cmd_sys(struct ctl *c);
 int	cmd_agent(struct ctl *c);
 int	cmd_task(struct ctl *c);
+int	cmd_pool(struct ctl *c);
 int	cmd_help(struct ctl *c);
 
 /* The last n lines of a child's log, raw, into *b; quiet when there are

@@ -20,7 +20,7 @@ for page in "$OTPD_SRCDIR"/man/*.[1-9]; do
 		pass "$name is sound"
 	fi
 done
-for page in otpd.8 otpctl.1 otpd.json.5 otp-semantics.7 otp-protocol.7 otp-agent.8 otp-port.8; do
+for page in otpd.8 otpctl.1 otpd.json.5 otp-semantics.7 otp-protocol.7 otp-agent.8 otp-pool.8 otp-port.8; do
 	if [ -f "$OTPD_SRCDIR/man/$page" ]; then
 		pass "there is a page $page"
 	else

@@ -73,6 +73,36 @@ static const struct {
 	    "\"start\": [\"/x\"]}]}}]}", "env[OTP_PATH=d/w] "
 	    "env[OTP_APP=d] cwd=/ out=log err=log uid=max gid=max "
 	    "umask=keep\n  b: supervisor" },
+	{ "a pool lends the children of a dynamic supervisor", "{\"children\": "
+	    "[{\"id\": \"p\", \"type\": \"pool\", \"template\": "
+	    "{\"start\": [\"/x\"]}}]}", "  p: supervisor restart=0 "
+	    "significant=0 down=0 shutdown=max backoff=0-0/0 strategy=1 " },
+	{ "its workers", "{\"children\": [{\"id\": \"p\", \"type\": "
+	    "\"pool\", \"template\": {\"start\": [\"/x\"]}}]}",
+	    "\n    workers: supervisor restart=0 significant=0 down=0 "
+	    "shutdown=max backoff=0-0/0 strategy=4 " },
+	{ "they are temporary", "{\"children\": [{\"id\": \"p\", \"type\": "
+	    "\"pool\", \"template\": {\"start\": [\"/x\"]}}]}",
+	    "\n      : worker restart=2 " },
+	{ "also when that is said", "{\"children\": [{\"id\": \"p\", "
+	    "\"type\": \"pool\", \"template\": {\"restart\": \"temporary\", "
+	    "\"start\": [\"/x\"]}}]}", "\n      : worker restart=2 " },
+	{ "its server", "{\"children\": [{\"id\": \"p\", \"type\": "
+	    "\"pool\", \"template\": {\"start\": [\"/x\"]}}]}",
+	    "/otp-pool] arg[--size] arg[5] arg[--max-overflow] arg[10] "
+	    "arg[--order] arg[lifo] " },
+	{ "its server as it is written", "{\"children\": [{\"id\": \"p\", "
+	    "\"type\": \"pool\", \"size\": 0, \"max_overflow\": 3, "
+	    "\"order\": \"fifo\", \"template\": {\"start\": [\"/x\"]}}]}",
+	    "/otp-pool] arg[--size] arg[0] arg[--max-overflow] arg[3] "
+	    "arg[--order] arg[fifo] " },
+	{ "a pool is asked by its id", "{\"children\": [{\"id\": \"p\", "
+	    "\"type\": \"pool\", \"template\": {\"start\": [\"/x\"]}}]}",
+	    "env[OTP_NAME=p]" },
+	{ "or by its name", "{\"children\": [{\"id\": \"p\", \"type\": "
+	    "\"pool\", \"name\": \"n\", \"allow\": {\"users\": [33]}, "
+	    "\"template\": {\"start\": [\"/x\"]}}]}",
+	    "env[OTP_NAME=n] env[OTP_ALLOW=uid:33]" },
 };
 
 START_TEST(reads_a_form)

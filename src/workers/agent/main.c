@@ -12,6 +12,7 @@
 
 #include "wire/reason.h"
 #include "workers/agent/agent.h"
+#include "workers/limit.h"
 
 static const char usage_words[] =
     "usage: otp-agent [-s socket] [--init json] [--file file [--save]]\n"
@@ -224,6 +225,7 @@ main(int argc, char **argv)
 		(void)fputs(usage_words, stderr);
 		return 2;
 	}
+	limit_files();
 	if (otp_gen_server_start(&ops, &options, &self, &code) == 0) {
 		code = otp_gen_server_run(self);
 		otp_free(self);
