@@ -241,7 +241,7 @@ init_taken(struct spawner *sp, int manifest)
 
 	rc = takeover(sp, manifest);
 	if (rc < 0) {
-		takeover_give_up(-rc);
+		takeover_give_up(sp, -rc);
 		return init(sp);
 	}
 	rc = crash_init(sp);

@@ -156,17 +156,31 @@ takeover_go_on(struct spawner *sp)
 }
 
 void
-takeover_give_up(int error)
+takeover_give_up(struct spawner *sp, int error)
 {
 	siginfo_t si;
+	int fd;
 
+	/* The low ones are for staging; these may be known all the same. */
+	if (sp->out >= LOW_FDS)
+		(void)dup2(sp->out, STDOUT_FILENO);
+	if (sp->err >= LOW_FDS)
+		(void)dup2(sp->err, STDERR_FILENO);
 	SAY(STDERR_FILENO, "cannot take over what runs: ",
 	    error == EPROTO ? "it was written in another form" :
 	    error == EBADMSG ? "it makes no sense" : strerror(error),
 	    "; it is killed, and all begins anew");
+	/* What it was before us is not known; ours is not for services. */
+	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		(void)!write(fd, "0", 1);
+		(void)close(fd);
+	}
 	for (;;) {
 		quit_kill_children(NULL);
 		if (waitid(P_ALL, 0, &si, WEXITED) < 0 && errno == ECHILD)
-			return;
+			break;
 	}
+	memset(&sp->table, 0, sizeof(sp->table));
+	memset(&sp->held, 0, sizeof(sp->held));
 }

@@ -19,7 +19,7 @@ int	takeover(struct spawner *sp, int fd);
 /* Signals and the loop stand: engine and logger make room for new ones. */
 void	takeover_go_on(struct spawner *sp);
 /* What was left cannot be taken over: nothing of it may live on beside what
- * is to be started.  Waits for its end. */
-void	takeover_give_up(int error);
+ * is to be started.  Waits for its end; then all is as at otpd's start. */
+void	takeover_give_up(struct spawner *sp, int error);
 
 #endif /* OTPD_SPAWNER_TAKEOVER_H */

@@ -117,6 +117,29 @@ is "and is not begun twice" "$(wc -l < "$T/slow")" 1
 exec 4>&-
 stop
 
+# --- what it remembers is gone: nothing may run twice, so all begins anew ---
+start
+old=$(services)
+for fd in "/proc/$otpd_pid/fd"/*; do
+	case $(readlink "$fd") in
+	/memfd:otpd-table*) : > "$fd" ;;
+	esac
+done
+engine=$(engine)
+kill -9 "$(pid_of a)"
+# shellcheck disable=SC2086 # a list
+await gone "$engine" $old
+ok "a table that is lost is a crash" file_has "$T/stderr" \
+    "otpd: crashed by signal 7"
+ok "that cannot be survived" file_has "$T/stderr" \
+    "otpd: cannot take over what runs: it makes no sense; it is killed"
+ctl -q sync --timeout 20
+is "all runs again" "$(ctl --json status | pick '*.state' | tr ' ' '\n' |
+    sort | uniq -c | tr -s ' \n' ' ')" " 8 running "
+is "and once" "$(services | wc -l)" 6
+is "it is the same process" "$(ctl --json info | pick pid)" "$otpd_pid"
+stop
+
 # --- an environment that lies ---
 OTPD_MANIFEST=0
 export OTPD_MANIFEST

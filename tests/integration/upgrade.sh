@@ -39,6 +39,14 @@ engine() { ctl --json info | pick engine_pid; }
 pids="$(pid_of steady) $(pid_of writer)"
 still() { is "$1" "$(pid_of steady) $(pid_of writer)" "$pids"; }
 
+# But for the low ones, which are for what is being started.
+descriptors() {
+	ctl logs -n 1 writer > "$T/null"	# there is a logger
+	for fd in "/proc/$otpd_pid/fd"/*; do
+		[ "${fd##*/}" -lt 16 ] || readlink "$fd"
+	done | sed 's/:\[.*//' | sort | tr '\n' ' '
+}
+had=$(descriptors)
 n=0
 while [ $n -lt 20 ]; do
 	ctl -q upgrade || fail "upgrade $n"
@@ -51,6 +59,7 @@ is "events tell it" "$(events event | grep -c '^upgraded')" 20
 is "nothing has crashed" "$(events event | grep -c '_crashed')" 0
 ctl -q stop busy
 # The last one may have been stopped before it wrote its line.
+is "no descriptor was lost, and none is left over" "$(descriptors)" "$had"
 starts=$(status busy generation)
 ok "every start of one that ends all the time was counted" \
     test $((starts - $(sort -u "$T/busy" | wc -l))) -le 1

@@ -418,6 +418,28 @@ START_TEST(an_upgrade_is_refused)
 }
 END_TEST
 
+/* Where nothing but close-on-exec keeps them from services. */
+START_TEST(an_upgrade_that_fails_late_leaves_no_descriptor_open)
+{
+	char path[128], text[8192];
+	struct spawn_spec spec = { KEEP, .out = SPAWN_DEST_FILE,
+	    .out_path = path };
+
+	ck_assert_int_eq(setenv("OTP_PLAIN_CLONE", "1", 1), 0);
+	begin();
+	script("new", "rm \"$0\"; exit 83", path, sizeof(path));
+	upgrade(path);
+	while (rig.upgraded.outcome == 0)
+		rig_read_engine(&rig);
+	snprintf(path, sizeof(path), "%s/look", rig.dir);
+	rig_order(&rig, 1, &spec, "look", "x");
+	rig_until(&rig, 1, SPAWN_EXITED);
+	rig_slurp(path, text, sizeof(text));
+	ck_assert_msg(strncmp(text, "fds 0 1 2\n", 10) == 0, "%s", text);
+	rig_stop(&rig, 0);
+}
+END_TEST
+
 START_TEST(the_one_that_is_asked_gets_nothing_of_ours)
 {
 	char path[128], said[128], text[8192];
@@ -460,6 +482,8 @@ add_upgrades(TCase *t)
 	tcase_add_test(t, an_upgrade_keeps_everything);
 	tcase_add_test(t, an_upgrade_ends_the_hold);
 	tcase_add_loop_test(t, an_upgrade_is_refused, 0, NREFUSALS);
+	tcase_add_test(t,
+	    an_upgrade_that_fails_late_leaves_no_descriptor_open);
 	tcase_add_test(t, the_one_that_is_asked_gets_nothing_of_ours);
 	tcase_add_test(t, an_engine_that_dies_over_an_upgrade_is_replaced);
 }
