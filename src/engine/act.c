@@ -136,6 +136,8 @@ engine_order_start(struct engine *e, uint32_t slot)
 	link_put_record(&e->spawner, &s->order->h, c->inc);
 	order = (void *)(e->spawner.queue.text + at);
 	order->log_key = log_key;
+	if (e->die_with_otpd)
+		order->flags |= SPAWN_F_DIE_TOO;
 	if (fd_key != 0) {
 		order->fd_key = fd_key;
 		order->nfds = 2;

@@ -392,6 +392,7 @@ restore(struct engine *e)
 		config_free(config);
 		return -EINVAL;
 	}
+	e->die_with_otpd = config->options.die_with_otpd;
 	root = config_take_root(config);
 	core_restore_begin(e->core, root);
 	rc = restore_core(e);
@@ -411,6 +412,7 @@ boot(struct engine *e)
 	if (rc < 0)
 		engine_say(e, "cannot keep the running configuration: %s",
 		    strerror(-rc));
+	e->die_with_otpd = e->config->options.die_with_otpd;
 	root = config_take_root(e->config);
 	registries_configure(e, &e->config->options);
 	config_free(e->config);

@@ -69,6 +69,7 @@ struct config_registry {
 
 struct config_options {		/* the root object's keys beside the tree */
 	bool	compat_otp;		/* "compat": "otp" */
+	bool	die_with_otpd;		/* "on_otpd_death": "kill" */
 	struct config_registry *registries;
 	uint32_t nregistries;
 };

@@ -91,6 +91,8 @@ X(min, KEY_BACKOFF, EFFECT_LIVE, backoff_min,				\
     "milliseconds from 1 to 4294967293")				\
 X(name, KEY_WORKER | KEY_SUP, EFFECT_RESTART, name,				\
     "1 to 64 letters, digits, `_`, `.` or `-`, the first no `.` or `-`") \
+X(on_otpd_death, KEY_ROOT, EFFECT_NEXT, on_otpd_death,			\
+    "\"leave\" or \"kill\"")						\
 X(order, KEY_SUP, EFFECT_RESTART, order, "\"lifo\" or \"fifo\"")	\
 X(partitions, KEY_SUP, EFFECT_LIVE, partitions,				\
     "an integer from 1 to 4096")					\

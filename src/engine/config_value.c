@@ -154,6 +154,22 @@ key_compat(struct reader *r, struct draft *d,
 	return verdict;
 }
 
+enum verdict
+key_on_otpd_death(struct reader *r, struct draft *d,
+    const struct config_key_info *key, cJSON *v)
+{
+	static const struct word words[] = { { "leave", 0 }, { "kill", 1 },
+		{ NULL, 0 } };
+	enum verdict verdict;
+	int value;
+
+	(void)d;
+	verdict = read_word(r, key, v, words, &value);
+	if (verdict == VALUE_GOOD)
+		r->config->options.die_with_otpd = value == 1;
+	return verdict;
+}
+
 #define BOOL_KEY(key, member)						\
 enum verdict								\
 key_##key(struct reader *r, struct draft *d,				\

@@ -197,6 +197,7 @@ struct engine {
 	struct config_context cx;
 	struct service	 nobody;	/* of a child without specification */
 	bool		 quiet, verbose, compat;
+	bool		 die_with_otpd;	/* those that are started next */
 
 	struct child	*children;	/* by slot */
 	uint32_t	 children_cap;

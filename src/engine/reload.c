@@ -182,6 +182,7 @@ converge(struct engine *e, server_peer peer, uint64_t ref,
 		refuse_memory(e, peer, ref, rc);
 		return;
 	}
+	e->die_with_otpd = config->options.die_with_otpd;
 	root = config_take_root(config);
 	registries_configure(e, &config->options);
 	apps_note_new(e, root);

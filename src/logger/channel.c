@@ -4,9 +4,12 @@
  * other's order: the end of a stream (its pipe was released, its settings were
  * forgotten) is acted upon at the end of a turn, when everything that either
  * of them had said before has been heard.  Both tell it all again to a new
- * logger, so everything here may be said twice.
+ * logger, so everything here may be said twice.  Should otpd end without a
+ * word, the logger goes on for as long as a service writes, or until the next
+ * otpd ends it.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -175,6 +178,16 @@ hear(struct logger *lg, int sock, int max)
 	return i;
 }
 
+/* otpd has gone without a word: its services have not, and write on. */
+static void
+orphaned(struct logger *lg)
+{
+	if (lg->channel == 0)
+		return;
+	loop_remove(lg->loop, lg->channel);
+	lg->channel = 0;
+}
+
 static void
 on_channel(void *arg, uint32_t events)
 {
@@ -182,7 +195,7 @@ on_channel(void *arg, uint32_t events)
 
 	(void)events;
 	if (hear(lg, SPAWN_FD_CHANNEL, MESSAGES_PER_TURN) < 0)
-		lg->finish = true;
+		orphaned(lg);
 }
 
 static void
@@ -209,8 +222,8 @@ channel_up(void)
 static void
 hear_all(struct logger *lg)
 {
-	if (hear(lg, SPAWN_FD_CHANNEL, INT32_MAX) < 0)
-		lg->finish = true;
+	if (lg->channel != 0 && hear(lg, SPAWN_FD_CHANNEL, INT32_MAX) < 0)
+		orphaned(lg);
 	if (lg->link != 0)
 		(void)hear(lg, SPAWN_FD_LINK, INT32_MAX);
 }
@@ -284,6 +297,33 @@ close_streams(struct logger *lg)
 	lg->nclosing = 0;
 }
 
+/* Somebody may still write to it, or something is left in it. */
+static bool
+pipe_lives(const struct stream *s)
+{
+	struct pollfd p = { .fd = s->pipe, .events = POLLIN };
+
+	return s->pipe != -1 && (poll(&p, 1, 0) < 0 || p.revents != POLLHUP);
+}
+
+/* Looks on where it found one that lived the last time. */
+static bool
+any_lives(struct logger *lg)
+{
+	const struct stream *s;
+	size_t n;
+
+	for (n = 0; n < lg->nbuckets; n++) {
+		lg->orphan_bucket &= lg->nbuckets - 1;
+		s = lg->by_key[lg->orphan_bucket];
+		for (; s != NULL; s = s->key_next)
+			if (pipe_lives(s))
+				return true;
+		lg->orphan_bucket++;
+	}
+	return false;
+}
+
 void
 channel_turn(struct logger *lg)
 {
@@ -292,6 +332,8 @@ channel_turn(struct logger *lg)
 		close_streams(lg);
 	}
 	answer_turn(lg);
+	if (lg->channel == 0 && !any_lives(lg))
+		lg->finish = true;
 	if (lg->finish)
 		loop_stop(lg->loop);
 }

@@ -86,7 +86,8 @@ struct logger {
 	server_peer	 rotate_peer;
 	uint64_t	 rotate_ref;
 	/* channel.c */
-	uint64_t	 link;		/* the loop's handle; 0: it has gone */
+	uint64_t	 channel, link;	/* the loop's handles; 0: it has gone */
+	size_t		 orphan_bucket;	/* where a pipe lived, without otpd */
 	uint64_t	*closing;	/* keys of streams that are to end */
 	size_t		 nclosing, closing_size;
 	uint64_t	*expected;	/* forgotten, but the pipe has yet to
@@ -94,7 +95,6 @@ struct logger {
 	size_t		 nexpected;	/* ever */
 	struct answer	*answers;	/* for spawner and engine, unsent */
 	size_t		 nanswers, answers_size;
-	uint64_t	 channel;	/* the loop's handle */
 	bool		 full;		/* it waits for room */
 	/* answer.c */
 	struct loop_timer well_timer;	/* when to tell that all is well */

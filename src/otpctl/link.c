@@ -7,6 +7,8 @@
 #include "otpctl/otpctl.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +20,7 @@
 
 #define SECOND_NS	UINT64_C(1000000000)
 #define HELLO_NS	(10 * SECOND_NS)	/* for a server to greet */
+#define KILLED_NS	(3 * SECOND_NS)	/* if its otpd is known to be dead */
 #define RETRY_NS	(30 * SECOND_NS)	/* without a deadline */
 #define PAUSE_MAX_NS	(200 * 1000000L)
 
@@ -64,6 +67,34 @@ server_words(enum ctl_server to)
 	return to == CTL_ENGINE ? "otpd" : "otpd's logger";
 }
 
+/* The pid of the otpd that had this directory and was killed; 0. */
+static int
+killed_pid(const struct ctl *c)
+{
+	char text[PATH_MAX] = "";
+	FILE *f = NULL;
+	int pid = 0;
+
+	if (snprintf(text, sizeof(text), "%s/lock", c->runtime_dir) <
+	    (int)sizeof(text))
+		f = fopen(text, "re");
+	if (f == NULL)
+		return 0;
+	if (fgets(text, sizeof(text), f) != NULL)
+		pid = atoi(text);
+	(void)fclose(f);
+	return pid > 0 && kill(pid, 0) < 0 && errno == ESRCH ? pid : 0;
+}
+
+static int
+was_killed(const struct ctl *c, int pid)
+{
+	ctl_warn("otpd (pid %d) on %s was killed; its services run on until "
+	    "the next one takes them over: otpd -c FILE -r %s", pid,
+	    c->runtime_dir, c->runtime_dir);
+	return CTL_UNREACHABLE;
+}
+
 static int
 not_running(const struct ctl *c, int error)
 {
@@ -85,6 +116,7 @@ static int
 open_failed(const struct ctl *c, enum ctl_server to, int error)
 {
 	const char *dir = c->runtime_dir;
+	int pid;
 
 	switch (error) {
 	case ENOENT:
@@ -97,6 +129,9 @@ open_failed(const struct ctl *c, enum ctl_server to, int error)
 		    "and root may", server_words(to), dir);
 		return CTL_UNREACHABLE;
 	case ETIMEDOUT:
+		pid = killed_pid(c);
+		if (pid != 0)
+			return was_killed(c, pid);
 		ctl_warn("%s on %s does not answer: its process is stopped, "
 		    "or being restarted", server_words(to), dir);
 		return CTL_TIMED_OUT;
@@ -141,14 +176,19 @@ ctl_close(struct ctl *c)
 		hang_up(&c->links[i]);
 }
 
-/* 0 with a connection, or negative errno. */
+/* 0 with a connection, or negative errno.  The next otpd may just be on its
+ * way. */
 static int
 reach(struct ctl *c, struct link *l)
 {
+	uint64_t patience = HELLO_NS;
+
 	if (l->client != NULL)
 		return 0;
+	if (killed_pid(c) != 0)
+		patience = KILLED_NS;
 	l->client = client_open(l->path,
-	    sooner(c->deadline, ctl_now_ns() + HELLO_NS));
+	    sooner(c->deadline, ctl_now_ns() + patience));
 	if (l->client == NULL)
 		return errno != 0 ? -errno : -EIO;
 	return 0;

@@ -10,7 +10,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -121,6 +123,18 @@ set_ids(const struct child_args *a)
 		fail(a, SPAWN_STEP_UID, EPERM);
 }
 
+/* After the change of user, which would undo it; otpd may be dead already. */
+CHILD_SIDE void
+set_death_signal(const struct child_args *a)
+{
+	if (!a->job->die_too)
+		return;
+	must(a, SPAWN_STEP_SESSION, syscall(SYS_prctl, PR_SET_PDEATHSIG,
+	    SIGKILL, 0, 0, 0));
+	if (syscall(SYS_getppid) != a->parent)
+		fail(a, SPAWN_STEP_SESSION, ESRCH);
+}
+
 /*
  * Opened without waiting for anybody, for otpd waits for us: a FIFO that
  * nobody reads is an error.
@@ -164,6 +178,7 @@ child_main(void *arg)
 	must(a, SPAWN_STEP_SESSION, syscall(SYS_setsid));
 	set_limits(a);
 	set_ids(a);
+	set_death_signal(a);
 	if (job->umask != SPAWN_KEEP)
 		(void)syscall(SYS_umask, job->umask);
 	if (job->cwd[0] != '\0')

@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "spawner/adopted.h"
 #include "spawner/say.h"
 
 #define STACK_SIZE	65536
@@ -56,9 +57,11 @@ crash_become(struct spawner *sp, const char *path)
 	if (self.env == NULL)	/* it would know of nothing */
 		return -ENOMEM;
 	manifest_each_fd(sp->carried, sp->held.high, set_keep);
+	adopted_each_fd(sp->table.slots, sp->table.high, set_keep);
 	(void)execve(path, (char *const *)(uintptr_t)self.argv, self.env);
 	rc = -errno;
 	manifest_each_fd(sp->carried, sp->held.high, set_close);
+	adopted_each_fd(sp->table.slots, sp->table.high, set_close);
 	return rc;
 }
 

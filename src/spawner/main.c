@@ -16,8 +16,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "spawner/adopted.h"
 #include "spawner/channel.h"
 #include "spawner/crash.h"
+#include "spawner/heir.h"
+#include "spawner/keeper.h"
 #include "spawner/options.h"
 #include "spawner/programs.h"
 #include "spawner/quit.h"
@@ -194,6 +197,54 @@ init_loop(struct spawner *sp)
 	return 0;
 }
 
+/* Where nobody was before, as far as anybody is to know. */
+static int
+init_fresh(struct spawner *sp)
+{
+	int rc;
+
+	rc = table_init(&sp->table);
+	if (rc == 0)
+		rc = manifest_make(sp);
+	if (rc < 0) {
+		SAY(sp->err, "cannot start: ", strerror(-rc));
+		return rc;
+	}
+	rc = runtime_own(sp);
+	if (rc == 0)
+		rc = runtime_open(sp);
+	if (rc < 0)
+		return rc;
+	manifest_seal(sp);
+	rc = crash_init(sp);
+	if (rc < 0) {
+		SAY(sp->err, "cannot start: ", strerror(-rc));
+		return rc;
+	}
+	programs_init(sp);
+	return 0;
+}
+
+/* Where an otpd was killed, whose keeper kept everything. */
+static int
+init_heir(struct spawner *sp)
+{
+	int rc;
+
+	rc = heir_receive(sp, sp->heir);
+	if (rc == 0)
+		rc = crash_init(sp);
+	if (rc == 0)
+		rc = runtime_own(sp);
+	if (rc < 0)
+		return rc;
+	keeper_tick(sp, now_ns());
+	(void)heir_say(sp->heir, HEIR_TAKEN);
+	(void)close(sp->heir);
+	takeover_go_on(sp);
+	return 0;
+}
+
 /* Everything that can fail at the start, said once. */
 static int
 init(struct spawner *sp)
@@ -209,10 +260,6 @@ init(struct spawner *sp)
 	}
 	if (rc == 0)
 		rc = init_loop(sp);
-	if (rc == 0)
-		rc = table_init(&sp->table);
-	if (rc == 0)
-		rc = manifest_make(sp);
 	if (rc == 0 && chdir("/") < 0)
 		rc = -errno;
 	if (rc < 0) {
@@ -220,17 +267,12 @@ init(struct spawner *sp)
 		return rc;
 	}
 	init_oom_score(sp);
-	rc = runtime_open(sp);
+	sp->self = -1;
+	sp->keeper_ns = now_ns();
+	rc = runtime_lock(sp);
 	if (rc < 0)
 		return rc;
-	manifest_seal(sp);
-	rc = crash_init(sp);
-	if (rc < 0) {
-		SAY(sp->err, "cannot start: ", strerror(-rc));
-		return rc;
-	}
-	programs_init(sp);
-	return 0;
+	return rc == 0 ? init_fresh(sp) : init_heir(sp);
 }
 
 /* The same, for who goes on where somebody ended. */
@@ -244,6 +286,7 @@ init_taken(struct spawner *sp, int manifest)
 		takeover_give_up(sp, -rc);
 		return init(sp);
 	}
+	runtime_mark(sp);
 	rc = crash_init(sp);
 	if (rc == 0)
 		rc = spawn_init(sp);
@@ -255,6 +298,7 @@ init_taken(struct spawner *sp, int manifest)
 		SAY(sp->err, "cannot go on yet: ", strerror(-rc));
 		crash_again(sp);
 	}
+	keeper_replace(sp);
 	takeover_go_on(sp);
 	return 0;
 }
@@ -276,6 +320,8 @@ timeout_ms(const struct spawner *sp)
 	at = sooner(at, sp->logger->kill_ns);
 	if (sp->upgrade.phase == UPGRADE_ASKS)
 		at = sooner(at, sp->upgrade.deadline_ns);
+	at = sooner(at, sp->keeper_ns);
+	at = sooner(at, sp->unjudged_ns);
 	if (sp->quit.phase == QUIT_NOT) {
 		at = sooner(at, sp->engine->restart_ns);
 		at = sooner(at, sp->logger->restart_ns);
@@ -293,7 +339,7 @@ static void
 turn(struct spawner *sp)
 {
 	struct epoll_event ev[4];
-	bool signals = false, engine = false, logger = false;
+	bool signals = false, engine = false, logger = false, adopted = false;
 	uint64_t now;
 	int i, n;
 
@@ -302,19 +348,24 @@ turn(struct spawner *sp)
 		signals |= ev[i].data.ptr == NULL;
 		engine |= ev[i].data.ptr == sp->engine;
 		logger |= ev[i].data.ptr == sp->logger;
+		adopted |= ev[i].data.ptr == &sp->adopted;
 	}
 	if (signals) {
 		reap_signals(sp);
 		tell_engine(sp);
 	}
+	if (adopted)
+		adopted_reap(sp);
 	requests_handle(sp, engine);
 	if (logger)
 		logger_readable(sp);
 	now = now_ns();
 	reap_sweep(sp, now, n > 0);
+	adopted_tick(sp, now);
 	programs_tick(sp, now);
 	watchdog_tick(sp, now);
 	upgrade_tick(sp, now);
+	keeper_tick(sp, now);
 	if (sp->quit.phase != QUIT_NOT)
 		quit_tick(sp, now);
 	tell_engine(sp);
@@ -344,6 +395,7 @@ main(int argc, char **argv)
 		return 1;
 	while (sp->quit.phase != QUIT_DONE)
 		turn(sp);
+	keeper_end(sp);
 	runtime_close(sp);
 	code = (unsigned char)sp->quit.code;
 	if (sp->ready >= 0 && write(sp->ready, &code, 1) < 0)

@@ -340,3 +340,19 @@ manifest_each_fd(const struct manifest *m, uint32_t held, void (*fn)(int fd))
 		if (m->held[i].kind != HELD_FREE)
 			fn(m->held[i].fd);
 }
+
+void
+manifest_translate(struct manifest *m, uint32_t held, int (*fn)(int number))
+{
+	uint32_t i;
+
+	for (i = 0; i < MANIFEST_NFDS; i++)
+		m->c.fds[i] = fn(m->c.fds[i]);
+	m->c.sum = sum_of(&m->c);
+	m->engine.channel = fn(m->engine.channel);
+	m->logger.channel = fn(m->logger.channel);
+	m->in.fd = fn(m->in.fd);
+	for (i = 1; i <= held && i < HELD_SLOTS; i++)
+		if (m->held[i].kind != HELD_FREE)
+			m->held[i].fd = fn(m->held[i].fd);
+}

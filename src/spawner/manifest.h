@@ -81,6 +81,7 @@ struct manifest {
 	uint32_t	asked;		/* 1 << signal, not yet heard */
 	uint32_t	reaped_strangers;
 	int32_t		ready;		/* the parent of -b waits on it; -1 */
+	int32_t		keeper;		/* its pid; 0: none runs */
 	uint32_t	quitting;	/* 1 + the code to leave with */
 	uint32_t	crashes, upgrades;	/* of otpd itself, ever */
 	uint32_t	upgrading;	/* it is about to become another */
@@ -112,5 +113,8 @@ int	*manifest_fd(struct spawner *sp, enum manifest_fd which);
  * Async-signal-safe. */
 void	manifest_each_fd(const struct manifest *m, uint32_t held,
 	    void (*fn)(int fd));
+/* Another process' numbers become what fn says, -1 for none. */
+void	manifest_translate(struct manifest *m, uint32_t held,
+	    int (*fn)(int number));
 
 #endif /* OTPD_SPAWNER_MANIFEST_H */

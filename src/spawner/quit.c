@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "spawner/adopted.h"
 #include "spawner/channel.h"
 
 #define PATIENCE	(3000 * MS)	/* with children, then the logger */
@@ -28,7 +29,7 @@ quit_begin(struct spawner *sp, int code)
 	sp->quit.deadline_ns = now_ns() + PATIENCE;
 	for (i = 1; i < sp->table.high; i++)
 		if (sp->table.slots[i].state == SPAWN_ALIVE)
-			(void)kill(-sp->table.slots[i].pid, SIGKILL);
+			child_signal(&sp->table.slots[i], SIGKILL, true);
 }
 
 /* The kernel's list cannot name anybody else's, since nobody but us reaps
@@ -38,6 +39,7 @@ quit_kill_children(const struct spawner *sp)
 {
 	int engine = sp != NULL ? sp->engine->pid : 0;
 	int logger = sp != NULL ? sp->logger->pid : 0;
+	int keeper = sp != NULL ? sp->carried->keeper : 0;
 	char buf[1024];
 	ssize_t i, n;
 	int fd, pid = 0;
@@ -52,7 +54,8 @@ quit_kill_children(const struct spawner *sp)
 				pid = pid * 10 + (buf[i] - '0');
 				continue;
 			}
-			if (pid > 1 && pid != engine && pid != logger) {
+			if (pid > 1 && pid != engine && pid != logger &&
+			    pid != keeper) {
 				(void)kill(pid, SIGKILL);
 				any = true;
 			}
@@ -69,7 +72,8 @@ quit_tick(struct spawner *sp, uint64_t now)
 	struct quitting *q = &sp->quit;
 
 	if (q->phase == QUIT_KILL) {
-		if (quit_kill_children(sp) && now < q->deadline_ns)
+		if ((quit_kill_children(sp) || adopted_any(sp)) &&
+		    now < q->deadline_ns)
 			return;
 		q->phase = QUIT_FINISH;
 		q->finish = true;

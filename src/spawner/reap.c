@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "spawner/adopted.h"
+#include "spawner/keeper.h"
 #include "spawner/programs.h"
 #include "spawner/upgrade.h"
 #include "spawner/watchdog.h"
@@ -38,6 +40,8 @@ reaped(struct spawner *sp, int pid, int status)
 		program_died(sp, sp->engine, status);
 	else if (pid == sp->logger->pid)
 		program_died(sp, sp->logger, status);
+	else if (pid == sp->carried->keeper)
+		keeper_died(sp);
 	else if (!upgrade_asked(sp, pid, status))
 		sp->carried->reaped_strangers++;
 }
@@ -217,6 +221,7 @@ reap_sweep(struct spawner *sp, uint64_t now, bool busy)
 void
 reap_all(struct spawner *sp)
 {
+	adopted_reap(sp);
 	sp->sweep.left = sp->table.high;
 	sweep_slots(sp, UINT32_MAX);
 	sweep_at_once(sp, now_ns());

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "spawner/adopted.h"
 #include "spawner/programs.h"
 #include "spawner/quit.h"
 #include "spawner/reap.h"
@@ -41,16 +42,14 @@ on_signal(struct spawner *sp, const struct spawn_header *h)
 {
 	const struct spawn_signal *s = body(h, sizeof(*s));
 	struct child *c = table_by_inc(&sp->table, h->inc);
-	int to;
 
 	if (c == NULL)
 		return tell_refusal(sp, h->inc, SPAWN_STEP_ORDER, ESRCH);
 	if (s == NULL || c->state != SPAWN_ALIVE || s->sig <= 0 || s->sig > 64)
 		return true;
-	to = s->group != 0 ? -c->pid : c->pid;
-	(void)kill(to, s->sig);
+	child_signal(c, s->sig, s->group != 0);
 	if (s->sig == SIGTERM)
-		(void)kill(to, SIGCONT);
+		child_signal(c, SIGCONT, s->group != 0);
 	return true;
 }
 

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <stdio.h>	/* rename() */
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -23,9 +22,10 @@
 
 /* Below the directory; the order of enum place. */
 static const char *const places[] = {
-	"/names/otpd", "/names/otp-logger", "/notify", "/new"
+	"/names/otpd", "/names/otp-logger", "/notify", "/new", "/heir"
 };
-enum place { PLACE_ENGINE, PLACE_LOGGER, PLACE_NOTIFY, PLACE_NEW, NPLACES };
+enum place { PLACE_ENGINE, PLACE_LOGGER, PLACE_NOTIFY, PLACE_NEW, PLACE_HEIR,
+	NPLACES };
 _Static_assert(sizeof(places) / sizeof(places[0]) == NPLACES, "places");
 
 int
@@ -77,26 +77,29 @@ runtime_backed(int fd, size_t size)
 	return bytes < st.st_size ? bytes : st.st_size;
 }
 
-static int
-complain(const struct spawner *sp, const char *what, const char *where,
+int
+runtime_complain(const struct spawner *sp, const char *what, const char *where,
     int error)
 {
 	SAY(sp->err, "cannot ", what, " ", where, ": ", strerror(error));
 	return -error;
 }
 
-/* A directory of our own below dir (or anywhere), or -errno, having said so. */
-static int
-own_directory(const struct spawner *sp, int dir, const char *path, mode_t mode)
+int
+runtime_directory(const struct spawner *sp, int dir, const char *path)
 {
+	/* Services run by root as somebody else must get through to notify and
+	 * to each other; they cannot look around, and each socket has its own
+	 * mode. */
+	mode_t mode = geteuid() == 0 ? 0711 : 0700;
 	struct stat st;
 	int fd;
 
 	if (mkdirat(dir, path, mode) < 0 && errno != EEXIST)
-		return complain(sp, "make the directory", path, errno);
+		return runtime_complain(sp, "make the directory", path, errno);
 	fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return complain(sp, "open the directory", path, errno);
+		return runtime_complain(sp, "open the directory", path, errno);
 	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
 	    (st.st_mode & 022) == 0 &&
 	    ((st.st_mode & mode) == mode || fchmod(fd, st.st_mode | mode) == 0))
@@ -104,35 +107,6 @@ own_directory(const struct spawner *sp, int dir, const char *path, mode_t mode)
 	(void)close(fd);
 	SAY(sp->err, path, " belongs to, or can be written by, somebody else");
 	return -EPERM;
-}
-
-/* Held until otpd ends, however it does.  The pid in it is only for people. */
-static int
-take_lock(struct spawner *sp)
-{
-	char pid[SAY_NUMBER], number[SAY_NUMBER];
-	const char *digits = say_number(getpid(), number);
-	ssize_t n;
-
-	sp->lock = openat(sp->dir, "lock", O_RDWR | O_CREAT | O_NOFOLLOW |
-	    O_CLOEXEC, 0600);
-	if (sp->lock < 0)
-		return complain(sp, "open the lock in", sp->opt.runtime, errno);
-	if (flock(sp->lock, LOCK_EX | LOCK_NB) < 0) {
-		if (errno != EWOULDBLOCK)
-			return complain(sp, "lock", sp->opt.runtime, errno);
-		n = read(sp->lock, pid, sizeof(pid) - 1);
-		pid[n > 0 ? n : 0] = '\0';
-		pid[strspn(pid, "0123456789")] = '\0';
-		SAY(sp->err, "already running as pid ", pid, " on ",
-		    sp->opt.runtime);
-		return -EEXIST;
-	}
-	if (ftruncate(sp->lock, 0) < 0 ||
-	    write(sp->lock, digits, strlen(digits)) < 0)
-		return complain(sp, "write the lock in", sp->opt.runtime,
-		    errno);
-	return 0;
 }
 
 /* The address of a place; -ENAMETOOLONG. */
@@ -165,10 +139,11 @@ bound_socket(struct spawner *sp, enum place place, int type, mode_t mask)
 	if (rc == 0)
 		rc = address(sp, PLACE_NEW, &new);
 	if (rc < 0)
-		return complain(sp, "make sockets in", sp->opt.runtime, -rc);
+		return runtime_complain(sp, "make sockets in",
+		    sp->opt.runtime, -rc);
 	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return complain(sp, "make", sa.sun_path, errno);
+		return runtime_complain(sp, "make", sa.sun_path, errno);
 	if (unlink(new.sun_path) < 0 && errno != ENOENT)
 		goto fail;
 	old = umask(mask);
@@ -179,7 +154,7 @@ bound_socket(struct spawner *sp, enum place place, int type, mode_t mask)
 		goto fail;
 	return fd;
 fail:
-	rc = complain(sp, "make", sa.sun_path, errno);
+	rc = runtime_complain(sp, "make", sa.sun_path, errno);
 	(void)close(fd);
 	return rc;
 }
@@ -195,7 +170,8 @@ notify_socket(struct spawner *sp)
 	if (fd >= 0 &&
 	    setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0) {
 		(void)close(fd);
-		return complain(sp, "make", places[PLACE_NOTIFY], errno);
+		return runtime_complain(sp, "make", places[PLACE_NOTIFY],
+		    errno);
 	}
 	return fd;
 }
@@ -205,7 +181,8 @@ make_sockets(struct spawner *sp)
 {
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
 	    0, sp->link) < 0)
-		return complain(sp, "make", "the link to the logger", errno);
+		return runtime_complain(sp, "make", "the link to the logger",
+		    errno);
 	sp->notify = notify_socket(sp);
 	if (sp->notify < 0)
 		return sp->notify;
@@ -228,7 +205,7 @@ make_memfds(struct spawner *sp)
 	for (i = 0; i < 2; i++) {
 		sp->snapshot[i] = runtime_memfd(names[i]);
 		if (sp->snapshot[i] < 0)
-			return complain(sp, "make", names[i],
+			return runtime_complain(sp, "make", names[i],
 			    -sp->snapshot[i]);
 	}
 	return 0;
@@ -237,19 +214,9 @@ make_memfds(struct spawner *sp)
 int
 runtime_open(struct spawner *sp)
 {
-	/* Services run by root as somebody else must get through to notify and
-	 * to each other; they cannot look around, and each socket has its own
-	 * mode. */
-	mode_t mode = geteuid() == 0 ? 0711 : 0700;
 	int rc;
 
-	sp->dir = own_directory(sp, AT_FDCWD, sp->opt.runtime, mode);
-	if (sp->dir < 0)
-		return sp->dir;
-	rc = take_lock(sp);
-	if (rc < 0)
-		return rc;
-	sp->names = own_directory(sp, sp->dir, "names", mode);
+	sp->names = runtime_directory(sp, sp->dir, "names");
 	if (sp->names < 0)
 		return sp->names;
 	rc = make_memfds(sp);	/* who sees a socket takes otpd for started */
@@ -263,4 +230,6 @@ runtime_close(struct spawner *sp)
 
 	for (i = 0; i < NPLACES; i++)
 		(void)unlinkat(sp->dir, places[i] + 1, 0);
+	/* Nothing was left behind. */
+	(void)ftruncate(sp->lock, 0);
 }

@@ -127,7 +127,7 @@ spawn(struct spawner *sp, const struct job *job, int *out_pid,
     struct report *out_report)
 {
 	volatile struct report *report = (volatile void *)sp->table.slots;
-	struct child_args args = { sp, job, report };
+	struct child_args args = { sp, job, report, getpid() };
 	int pid, status;
 
 	report->step = SPAWN_STEP_NONE;
@@ -186,12 +186,15 @@ stage_outputs(struct spawner *sp, const struct spawn_start *s)
 
 /* The job of a checked order; the vectors stay valid until the next one. */
 static void
-job_of(const struct spawn_view *v, struct job *out)
+job_of(const struct spawner *sp, const struct spawn_view *v, struct job *out)
 {
-	static const char *vectors[SPAWN_ARGS_MAX + 2];
+	static const char *vectors[SPAWN_ARGS_MAX + 3];
 	const struct spawn_start *s = v->s;
+	int last = s->argc + 1 + s->envc;
 
 	spawn_start_vectors(v, vectors);
+	vectors[last] = sp->marker;
+	vectors[last + 1] = NULL;
 	*out = (struct job){
 		.argv = vectors, .env = vectors + s->argc + 1, .cwd = v->cwd,
 		.out_path = s->out == SPAWN_DEST_FILE ? v->out_path : NULL,
@@ -201,7 +204,8 @@ job_of(const struct spawn_view *v, struct job *out)
 		.groups = v->groups, .limits = v->limits,
 		.uid = s->uid, .gid = s->gid, .umask = s->umask,
 		.ngroups = s->ngroups, .nlimits = s->nlimits,
-		.nfds = 3 + s->nfds, .service = true
+		.nfds = 3 + s->nfds, .service = true,
+		.die_too = (s->flags & SPAWN_F_DIE_TOO) != 0
 	};
 }
 
@@ -243,7 +247,7 @@ start(struct spawner *sp, const struct spawn_header *h, int *out_pid,
 		*out = (struct report){ SPAWN_STEP_LOG, -rc };
 		return rc;
 	}
-	job_of(&v, &job);
+	job_of(sp, &v, &job);
 	rc = stage_held(sp, v.s);
 	if (rc < 0)
 		*out = (struct report){ SPAWN_STEP_FDS, -rc };

@@ -19,6 +19,7 @@ struct job {
 	uint32_t	 ngroups, nlimits;
 	int		 nfds;			/* staged: 0 to nfds - 1 */
 	bool		 service;	/* gets otpd's original limits back */
+	bool		 die_too;	/* when otpd dies */
 };
 
 struct report {			/* from the new process to its parent */
@@ -50,6 +51,7 @@ struct child_args {
 	const struct spawner *sp;
 	const struct job *job;
 	volatile struct report *report;
+	int	parent;			/* otpd's pid */
 };
 int	child_main(void *arg);
 

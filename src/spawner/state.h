@@ -91,6 +91,17 @@ struct spawner {
 	int		link[2];	/* the engine's end, the logger's end */
 	int		snapshot[2];
 	int		manifest;	/* the memfd of carried */
+	int		self;		/* a pidfd of ours, for the keeper */
+	int		adopted;	/* epoll of the pidfds of those */
+	int		heir;		/* the keeper we take over from; -1 */
+	uint32_t	nadopted;	/* that live */
+	uint64_t	unjudged_ns;	/* when not to wait any more for how
+					 * adopted ones ended; 0: none has */
+	uint64_t	keeper_ns;	/* when to make one; 0: not to */
+	uint64_t	kept_ns;	/* when one was made last */
+	bool		unkept;		/* it was said that there is none */
+	char		marker[64];	/* an environment variable that says
+					 * whose a process is */
 	int		ready;		/* the parent of -b waits on it; -1 */
 	char *const	*env;
 	struct rlimit	nofile;		/* as it was at start */

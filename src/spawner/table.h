@@ -17,11 +17,13 @@ struct child {
 	uint64_t	start_ns, end_ns;
 	uint64_t	label;		/* the engine's */
 	int32_t		pid;		/* also after its end */
-	int32_t		code;		/* EXITED: status; FAILED: errno */
+	int32_t		code;		/* EXITED: status; FAILED: errno; of one
+					 * that is adopted: its pidfd */
 	uint32_t	pid_next, inc_next;	/* of the same bucket */
 	uint32_t	dirty_prev, dirty_next;
 	uint8_t		state, step;	/* enum spawn_state, spawn_step */
 	bool		dirty;		/* the engine is yet to be told */
+	bool		adopted;	/* another otpd started it */
 	uint32_t	sum;		/* of inc, pid, start_ns and label */
 };
 

@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "spawner/adopted.h"
 #include "spawner/channel.h"
 #include "spawner/programs.h"
 #include "spawner/quit.h"
@@ -57,25 +58,36 @@ is_child(int pid)
 	    WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-/* The kernel's word on a record; false when it was not worth keeping. */
+/* It has ended and nobody can be asked how; false when what said that it was
+ * a process of ours was not worth keeping. */
+static bool
+gone(struct table *t, struct child *c)
+{
+	bool intact = table_intact(c);
+
+	table_ended(t, c, c->adopted ? SPAWN_STATUS_UNKNOWN : SIGKILL,
+	    now_ns());
+	c->adopted = false;
+	if (!intact)
+		table_forget(t, c);
+	return intact;
+}
+
+/* The kernel's word on a record. */
 static bool
 settle(struct spawner *sp, struct child *c)
 {
 	struct table *t = &sp->table;
-	bool child = c->pid > 1 && c->pid != sp->engine->pid &&
-	    c->pid != sp->logger->pid && is_child(c->pid);
+	bool lives = c->pid > 1 && c->pid != sp->engine->pid &&
+	    c->pid != sp->logger->pid &&
+	    (c->adopted ? adopted_check(c) : is_child(c->pid));
 
-	if (c->state == 0 && child && table_by_pid(t, c->pid) == NULL)
+	if (c->state == 0 && lives && table_by_pid(t, c->pid) == NULL)
 		table_alive(t, c, now_ns());
 	else if (c->state == 0)
 		table_failed(t, c, SPAWN_STEP_FORK, EAGAIN);
-	else if (c->state == SPAWN_ALIVE && !child && table_intact(c))
-		table_ended(t, c, SIGKILL, now_ns());
-	else if (c->state == SPAWN_ALIVE && !child) {
-		table_ended(t, c, SIGKILL, now_ns());
-		table_forget(t, c);
-		return false;
-	}
+	else if (c->state == SPAWN_ALIVE && !lives)
+		return gone(t, c);
 	return true;
 }
 
@@ -102,6 +114,7 @@ takeover(struct spawner *sp, int fd)
 	if (rc < 0)
 		return rc;
 	manifest_each_fd(sp->carried, sp->held.high, close_on_exec);
+	adopted_each_fd(sp->table.slots, sp->table.high, close_on_exec);
 	if (sp->engine->pid != 0 && !is_child(sp->engine->pid))
 		sp->engine->pid = 0;
 	if (sp->logger->pid != 0 && !is_child(sp->logger->pid))
@@ -142,14 +155,19 @@ takeover_go_on(struct spawner *sp)
 		program_resume(sp->engine);	/* it is another one */
 	}
 	manifest_seal(sp);
+	if (adopted_init(sp) < 0)
+		SAY(sp->err, "cannot watch the services that were taken over");
 	replace(sp, sp->engine);
 	replace(sp, sp->logger);
 	if (sp->engine->pid != 0)
 		(void)kill(sp->engine->pid, SIGKILL);
-	else
+	else {
 		requests_drain(sp);
+		channel_close(sp->engine);
+	}
 	channel_finish(sp->logger);
-	sp->logger->kill_ns = now_ns() + PATIENCE;
+	if (sp->logger->pid != 0)
+		sp->logger->kill_ns = now_ns() + PATIENCE;
 	reap_all(sp);
 	if (quitting != 0)
 		quit_begin(sp, (int)quitting - 1);

@@ -93,7 +93,11 @@ reason_from_status(int status, bool asked, char out[REASON_MAX])
 		return;
 	}
 	/* Anything that is no end at all cannot be taken for a good one. */
-	code = WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+	if (!WIFEXITED(status)) {
+		(void)snprintf(out, REASON_MAX, "{exit,unknown}");
+		return;
+	}
+	code = WEXITSTATUS(status);
 	if (code == 0)
 		(void)snprintf(out, REASON_MAX, "normal");
 	else if (code == EXIT_OF_SIGTERM && asked)
@@ -171,6 +175,7 @@ reason_words(const char *reason, char *out, size_t size)
 		{ "watchdog", "did not feed its watchdog" },
 		{ "noproc", "is not running" },
 		{ "noconnection", "lost its connection" },
+		{ "{exit,unknown}", "ended, and nobody saw how" },
 		{ "{timeout,start}",
 		    "could not be started: it was not ready in time" },
 	};

@@ -2,9 +2,10 @@
 /*
  * Exit reasons: one vocabulary for the core, events, DOWN, EXIT, status and
  * the errors of calls.  A reason is a short text term: normal, shutdown,
- * {shutdown,T}, {exit,N}, {signal,SIGSEGV}, {signal,SIGSEGV,core}, killed,
- * {start,Words}, {timeout,What}, watchdog, noproc, noconnection or a worker's
- * own.  What class it is of is decided here and nowhere else.
+ * {shutdown,T}, {exit,N}, {exit,unknown}, {signal,SIGSEGV},
+ * {signal,SIGSEGV,core}, killed, {start,Words}, {timeout,What}, watchdog,
+ * noproc, noconnection or a worker's own.  What class it is of is decided here
+ * and nowhere else.
  */
 #ifndef OTPD_WIRE_REASON_H
 #define OTPD_WIRE_REASON_H
@@ -20,6 +21,7 @@ enum reason_class reason_class(const char *reason);
 /*
  * The reason of a process that ended with this wait status.  asked: it was
  * sent SIGTERM by its supervisor, so dying of that (or exit 143) is shutdown.
+ * A status that is no end is one that nobody saw: {exit,unknown}.
  */
 void	reason_from_status(int status, bool asked, char out[REASON_MAX]);
 /* As {start,"exec /usr/sbin/nginx: no such file or directory"}. */

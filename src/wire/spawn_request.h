@@ -24,6 +24,7 @@
 #define SPAWN_LIMITS_MAX 16
 #define SPAWN_FDS_MAX	8
 #define SPAWN_F_LET_GO	0x1		/* fd_key's is not held any longer */
+#define SPAWN_F_DIE_TOO	0x2		/* it is killed when otpd dies */
 #define SPAWN_EXIT_AGAIN 75		/* of engine and logger: a fault of the
 					 * machine; try again, blame nobody */
 #define SPAWN_KEEP	UINT32_MAX	/* uid, gid, umask: as otpd's own */
@@ -148,6 +149,9 @@ struct spawn_upgraded {
 };
 struct spawn_adopt { uint64_t inc; };	/* the other one */
 
+/* Of one whose end nobody saw: no end that waitpid could tell. */
+#define SPAWN_STATUS_UNKNOWN	0x7f
+
 enum spawn_state { SPAWN_ALIVE = 1, SPAWN_FAILED, SPAWN_EXITED };
 
 enum spawn_step {		/* what failed */
@@ -163,7 +167,8 @@ struct spawn_child {
 	int32_t		pid;		/* also after its end */
 	uint8_t		state, step;
 	uint16_t	pad;
-	int32_t		status;		/* EXITED: as from waitpid */
+	int32_t		status;		/* EXITED: as from waitpid, or
+					 * SPAWN_STATUS_UNKNOWN */
 	int32_t		error;		/* FAILED: errno */
 	uint64_t	start_ns, end_ns;	/* CLOCK_MONOTONIC */
 	uint64_t	label;		/* as told last; 0: never */

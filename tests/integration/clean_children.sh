@@ -56,12 +56,14 @@ for r in $reports; do
 	    "$((0x$(line $r SigBlk))) $((0x$(line $r SigIgn) & \
 	    ~0x180000000)) $((0x$(line $r ShdPnd)))" "0 0 0"
 done
+ok "whose they are is in their environment" has "$(line plain env)" \
+    OTPD_INSTANCE=
 is "the environment is what was configured" \
-    "$(line plain env | grep -v '^PATH=' | sort | tr '\n' ';')" \
+    "$(line plain env | grep -vE '^(PATH|OTPD_INSTANCE)=' | sort | tr '\n' ';')" \
     "LANG=C;OTP_PATH=plain;TAKEN=away;"
 ok "with a PATH" has "$(line plain env)" "PATH=/"
 is "a child's own variables come on top, null takes one away" \
-    "$(line set env | grep -v '^PATH=' | sort | tr '\n' ';')" \
+    "$(line set env | grep -vE '^(PATH|OTPD_INSTANCE)=' | sort | tr '\n' ';')" \
     "LANG=C;MINE=a b=c;NOTIFY_SOCKET=$RUN/notify;OTP_PATH=set;"
 is "it runs in /" "$(line plain cwd)" /
 is "or where it was told to" "$(line set cwd)" "$T/cwd"

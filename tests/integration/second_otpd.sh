@@ -3,6 +3,7 @@
 # Two on one runtime directory: the second is refused.  What a killed one left
 # in it is no obstacle.
 . "${OTPD_SRCDIR:-.}/tests/integration/lib.sh"
+. "${OTPD_SRCDIR:-.}/tests/integration/death.sh"
 
 config <<END
 { "children": [ { "id": "a", "start": ["$SVC"] } ] }
@@ -16,21 +17,37 @@ ok "and names the first" has "$said" "$first"
 is "the first does not notice" "$(pid_of a) $(status a generation)" "$pid 1"
 is "its socket is still its own" "$(ctl --json info | pick pid)" "$first"
 
-# --- killed: its engine and logger end, its files stay ---
+# --- killed: its engine ends, its files, its service and the logger stay ---
 engine=$(ctl --json info | pick engine_pid)
 logger=$(ctl --json info | pick logger_pid)
-kill -9 "$first"
-await gone "$first" "$engine" "$logger"
-wait "$first" 2>/dev/null
-otpd_pid=
+kill_otpd
+await gone "$engine"
 ok "a killed otpd leaves its socket" test -S "$RUN/names/otpd"
-is "nobody answers on it" "$(ctl status 2>/dev/null; echo $?)" 5
-kill -9 "$pid" 2>/dev/null # its service, which nobody stops
+is "nobody answers on it" "$(ctl status 2> "$T/said"; echo $?)" 5
+ok "and it is said why" file_has "$T/said" "(pid $first) on $RUN was killed"
 "$OTPD_BUILDDIR/otpd" -b -q -c "$CONF" -r "$RUN" -l "$LOG" \
     2> "$T/stderr" < /dev/null
 is "the next one starts all the same, here in the background" $? 0
+await gone "$logger"
+ctl -q sync --timeout 20
+is "and goes on with what runs" "$(status a state generation pid)" \
+    "running 1 $pid"
+next=$(ctl --json info | pick pid)
+
+# --- all of it killed at once: nothing is known any more ---
+logger=$(ctl --json info | pick logger_pid)
+keeper=$(keeper_of "$next")
+kill -STOP "$next" # it would make another keeper
+kill -9 "$keeper" "$pid" "$next"
+await gone "$next" "$keeper" "$pid" "$logger"
+ok "it leaves its socket" test -S "$RUN/names/otpd"
+is "nobody answers on it" "$(ctl status 2>/dev/null; echo $?)" 5
+"$OTPD_BUILDDIR/otpd" -b -q -c "$CONF" -r "$RUN" -l "$LOG" \
+    2> "$T/stderr" < /dev/null
+is "the next one starts all the same" $? 0
 ctl -q sync --timeout 20
 is "and runs" "$(status a state generation)" "running 1"
+ok "another process" not same "$(pid_of a)" "$pid"
 next=$(ctl --json info | pick pid)
 ok "otpctl shutdown ends it" ctl -q shutdown
 await gone "$next"

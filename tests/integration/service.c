@@ -12,6 +12,7 @@
  *	complain TEXT		a line on standard error
  *	lines N			"line 1" to "line N" on standard output
  *	note FILE		append "PID\n"
+ *	alone FILE		append "two\n" if another holds it already
  *	gate FIFO		wait until somebody opens it for writing
  *	if FILE, unless FILE	the next word and its argument only if FILE
  *				exists, does not exist
@@ -23,6 +24,7 @@
  *				its pid to FILE
  *	report FILE		write what this process was given
  */
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -109,6 +111,17 @@ wait_at(const char *fifo)
 
 	if (fd >= 0)
 		(void)close(fd);
+}
+
+/* It is held for as long as this process lives. */
+static void
+be_alone(const char *file)
+{
+	int fd = open(file, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+
+	if (fd < 0 || (flock(fd, LOCK_EX | LOCK_NB) < 0 &&
+	    write(fd, "two\n", 4) != 4))
+		_exit(103);
 }
 
 static void
@@ -264,6 +277,8 @@ word_with_argument(const char *name, const char *argument)
 		say(STDERR_FILENO, argument);
 	else if (strcmp(name, "lines") == 0)
 		say_lines(argument);
+	else if (strcmp(name, "alone") == 0)
+		be_alone(argument);
 	else if (strcmp(name, "note") == 0)
 		append(argument, "%d\n", (int)getpid());
 	else if (strcmp(name, "gate") == 0)

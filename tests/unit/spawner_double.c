@@ -112,7 +112,10 @@ look(int argc, char **argv)
 		printf(" [%s]", argv[i]);
 	printf("\nenv");
 	for (i = 0; environ[i] != NULL; i++)
-		printf(" [%s]", environ[i]);
+		if (strncmp(environ[i], "OTPD_INSTANCE=", 14) == 0)
+			printf(" [whose it is]");
+		else
+			printf(" [%s]", environ[i]);
 	(void)getrlimit(RLIMIT_NOFILE, &l);
 	printf("\nnofile %lu %lu\n", (unsigned long)l.rlim_cur,
 	    (unsigned long)l.rlim_max);

@@ -220,6 +220,9 @@ static const struct {
 	    "\"children\": [{" TRUE_IS ", \"restart\": \"temporary\", "
 	    "\"significant\": true}]}", " restart=2 significant=1 " },
 	{ "compat does no harm", "{\"compat\": \"otp\"}", "root: " },
+	{ "services that die with otpd", "{\"on_otpd_death\": \"kill\"}",
+	    "root: " },
+	{ "services that stay", "{\"on_otpd_death\": \"leave\"}", "root: " },
 };
 
 START_TEST(reads_a_supervisor)
@@ -232,6 +235,8 @@ START_TEST(reads_a_supervisor)
 	assert_has(root_rows[_i].why, tree, root_rows[_i].want);
 	ck_assert_int_eq(c->options.compat_otp,
 	    strstr(root_rows[_i].text, "compat") != NULL);
+	ck_assert_int_eq(c->options.die_with_otpd,
+	    strstr(root_rows[_i].text, "\"kill\"") != NULL);
 	free(tree);
 	config_free(c);
 }

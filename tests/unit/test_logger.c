@@ -500,6 +500,8 @@ START_TEST(drains_before_it_ends)
 		tell_spawner(SPAWN_FINISH, 0);
 	else
 		(void)shutdown(rig.channel, SHUT_RDWR);
+	for (i = 0; _i == 1 && i < 20; i++)
+		(void)close(p[i].w);
 	ck_assert_int_eq(rig_wait(), 0);
 	for (i = 0; i < 20; i++) {
 		(void)snprintf(name, sizeof(name), "w%d.log", i);
@@ -508,6 +510,25 @@ START_TEST(drains_before_it_ends)
 		ck_assert_uint_ge(len, sizeof(big));
 		free(text);
 	}
+}
+END_TEST
+
+START_TEST(goes_on_without_otpd)
+{
+	struct pipe_ends a = stream_new(1, "a"), b = stream_new(2, "b");
+
+	pipe_say(&a, "one\n");
+	barrier();
+	(void)shutdown(rig.channel, SHUT_RDWR);
+	(void)shutdown(rig.link, SHUT_RDWR);
+	(void)close(b.w);
+	pipe_say(&a, "two\n");
+	wait_stat("bytes", 8);
+	log_is("a.log", "one\ntwo\n");
+	pipe_say(&a, "three");
+	(void)close(a.w);
+	ck_assert_int_eq(rig_wait(), 0);
+	log_is("a.log", "one\ntwo\nthree\n");
 }
 END_TEST
 
@@ -580,6 +601,7 @@ main(void)
 	tcase_add_test(t, flood_starves_nobody);
 	tcase_add_test(t, sleeps_when_writers_have_gone);
 	tcase_add_loop_test(t, drains_before_it_ends, 0, 2);
+	tcase_add_test(t, goes_on_without_otpd);
 	tcase_add_test(t, killed_loses_nothing_unread);
 	tcase_add_test(t, killed_in_a_line_stamps_it_once);
 	suite_add_tcase(s, t);

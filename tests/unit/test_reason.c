@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "wire/reason.h"
+#include "wire/spawn_request.h"
 
 #define NITEMS(a)	(sizeof(a) / sizeof((a)[0]))
 
@@ -23,6 +24,7 @@ static const struct {
 	{ "{shutdown,{a,b}}", REASON_SHUTDOWN, 0, "was shut down: {a,b}" },
 	{ "{exit,1}", REASON_ABNORMAL, 1, "exited with status 1" },
 	{ "{exit,143}", REASON_ABNORMAL, 143, "exited with status 143" },
+	{ "{exit,unknown}", REASON_ABNORMAL, 1, "ended, and nobody saw how" },
 	{ "{exit,0}", REASON_ABNORMAL, 1, "exited with status 0" },
 	{ "{exit,99999999999}", REASON_ABNORMAL, 1,
 	    "exited with status 99999999999" },
@@ -97,7 +99,9 @@ static const struct {
 	{ SIGABRT | CORE, false, "{signal,SIGABRT,core}" },
 	{ SIGINT, true, "{signal,SIGINT}" },
 	{ 42, false, "{signal,SIG42}" },
-	{ STOPPED, false, "{exit,255}" },
+	{ STOPPED, false, "{exit,unknown}" },
+	{ SPAWN_STATUS_UNKNOWN, false, "{exit,unknown}" },
+	{ SPAWN_STATUS_UNKNOWN, true, "{exit,unknown}" },
 };
 
 START_TEST(from_a_wait_status)

@@ -240,7 +240,7 @@ START_TEST(a_service_sees_what_was_ordered)
 	look(&spec, "an argument", text, sizeof(text));
 	has_line(text, "fds 0 1 2");
 	has_line(text, "args [an argument]");
-	has_line(text, "env [A=1] [B=two words]");
+	has_line(text, "env [A=1] [B=two words] [whose it is]");
 	has_line(text, "leader 1");
 	has_line(text, "cwd /");
 	ck_assert_ptr_null(strstr(text, "blocked"));
