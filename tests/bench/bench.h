@@ -23,7 +23,7 @@ struct shape {			/* what a subject is to run */
 				 * root */
 	bool		logs;	/* their output goes to log files */
 	bool		crash;	/* child 0 is a crash loop */
-	bool		pool;	/* otpd: simple_one_for_one, and each child
+	bool		pool;	/* otpd: dynamic_supervisor, and each child
 				 * asked for by a request */
 	bool		parallel;	/* otpd: stops all at once */
 };

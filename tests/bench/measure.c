@@ -185,7 +185,7 @@ start_stop(enum kind kind, const struct shape *shape, int sig,
 struct start_stop {
 	struct sample up[NKINDS], down[NKINDS];	/* in groups */
 	struct sample flat_up, flat_down;	/* below one supervisor */
-	struct sample pool_up, pool_down;	/* simple_one_for_one */
+	struct sample pool_up, pool_down;	/* dynamic_supervisor */
 	struct sample parallel_up, parallel_down;	/* groups, all at once */
 	struct sample order;			/* raw, one by one */
 };
@@ -239,7 +239,7 @@ bench_start_stop(void)
 		print_medians("start of %u, one supervisor", n, &f.up[RAW],
 		    &f.flat_up, 2.5);
 		print_medians("start of %u, pool, a request each", n,
-		    &f.up[RAW], &f.pool_up, 0);
+		    &f.up[RAW], &f.pool_up, 1.6);
 		print_medians("stop of %u, pool (raw: at once)", n,
 		    &f.down[RAW], &f.pool_down, 2);
 		print_medians("stop of %u, in parallel (raw: at once)", n,

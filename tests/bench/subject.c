@@ -53,8 +53,8 @@ write_pool(const struct subject *s)
 	FILE *f = create(s, "otpd.json");
 
 	fprintf(f, "{\"strategy\":\"one_for_one\",\"children\":[{"
-	    "\"id\":\"pool\",\"type\":\"supervisor\","
-	    "\"strategy\":\"simple_one_for_one\",\"template\":{"
+	    "\"id\":\"pool\",\"type\":\"dynamic_supervisor\","
+	    "\"template\":{"
 	    "\"start\":[\"%s/bench-child\",\"%s/fifo\"],"
 	    "\"stdout\":\"null\",\"stderr\":\"null\"}}]}\n",
 	    bin_dir, s->dir);
