@@ -99,8 +99,21 @@ mv "$T/newer" "$T/new"
 is "one that was replaced" "$(exe)" "$T/new (deleted)"
 ctl -q upgrade
 is "is found where the old one was" "$(exe)" "$T/new"
-ctl -q upgrade "$OTPD_BUILDDIR/otpd"
-still "services have not noticed that either"
+# Another version: the same program under another number of as many digits.
+other=$(printf %s "$version" | tr 0123456789 9876543210)
+sed "s/$(printf %s "$version" | sed 's/\./\\./g')/$other/g" \
+    "$OTPD_BUILDDIR/otpd" > "$T/newer"
+chmod +x "$T/newer"
+is "another version is told" "$(ctl upgrade "$T/newer")" \
+    "otpd is upgraded from $version to $other"
+is "and known from then on" "$(ctl --json info | pick otpd_version)" "$other"
+is "events tell that" "$(events event reason | grep '^upgraded' |
+    tail -n 1)" "upgraded from $version to $other"
+is "it can be taken back" "$(ctl upgrade "$OTPD_BUILDDIR/otpd")" \
+    "otpd is upgraded from $other to $version"
+"$OTPD_BUILDDIR/otpd" --takes 1,2,3
+is "what is written in another form is not for it" $? 84
+still "services have not noticed any of that"
 
 # --- half-way ---
 asked=0
@@ -148,6 +161,20 @@ is "a crash of otpd delays it" "$?" 0
 is "no more" "$(ctl --json info | pick upgrades otpd_crashes)" \
     "$((count + 3)) 1"
 still "services keep their processes in all this"
+
+# --- held: the next engine may be one that does not crash ---
+n=0
+while [ "$(ctl --json info | pick rung)" != 4 ] && [ $n -lt 40 ]; do
+	old=$(engine)
+	kill -ABRT "$old"
+	await gone "$old"
+	n=$((n + 1))
+done
+said=$(ctl status 2>&1)
+ok "otpd holds" has "$said" "otpd holds"
+ok "and can be upgraded" ctl -q upgrade
+is "which ends the hold" "$(ctl --json info | pick rung)" 1
+still "services run on"
 
 # --- no line is lost ---
 : > "$T/enough"
