@@ -6,13 +6,17 @@
 #include "workers/test_registry.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define MANY	3000		/* events, more than are kept for one */
 
 #define REGISTRIES							\
     "\"registries\":{\"u\":{\"keys\":\"unique\"},"			\
@@ -419,6 +423,56 @@ START_TEST(listeners_hear_the_explicit_calls_nothing_on_a_crash)
 }
 END_TEST
 
+/* How many messages it has missed, as it was told. */
+static int
+missed(struct house *h, const char *to)
+{
+	static const char lost[] = "{\"event\":\"lost\",\"count\":";
+	cJSON *heard = house_heard(h, to, 1);
+	const cJSON *info;
+	const char *text;
+	int n = 0;
+
+	cJSON_ArrayForEach(info, heard) {
+		text = house_text(info, "data");
+		if (strncmp(text, lost, strlen(lost)) == 0)
+			n += (int)strtol(text + strlen(lost), NULL, 10);
+	}
+	cJSON_Delete(heard);
+	return n;
+}
+
+/* It is busy while more happens than is kept for it. */
+START_TEST(listeners_that_do_not_read_hear_how_much_they_missed)
+{
+	int held, release, n, later = 0;
+	char value[801] = "";
+	cJSON *heard;
+	struct house h;
+
+	home(&h, __func__, "ear a");
+	held = fifo(&h, "held", "ear");
+	want(&h, mkfifo("release.ear", 0600) == 0);
+	(void)house_send(&h, "ear", LOCK ",\"hold\":1}");
+	rig_await_readable(&h.rig, held, "ear is busy");
+	memset(value, 'v', sizeof(value) - 1);
+	cJSON_Delete(good(&h, "a", "{\"do\":\"r_register_many\","
+	    "\"registry\":\"l\",\"key\":\"k\",\"n\":%d,\"value\":"
+	    "\"%s\"}", MANY, value));
+	release = open("release.ear", O_WRONLY | O_CLOEXEC);
+	want(&h, release >= 0 && close(release) == 0);
+	while ((n = missed(&h, "ear")) == 0)	/* told with the next one */
+		want(&h, house_do(&h, "a", "{\"do\":\"r_register\","
+		    "\"registry\":\"l\",\"key\":\"later%d\"}", later++) ==
+		    0);
+	want(&h, n < MANY);
+	heard = house_heard(&h, "ear", MANY + later - n + 1);
+	want(&h, cJSON_GetArraySize(heard) == MANY + later - n + 1);
+	cJSON_Delete(heard);
+	house_done(&h);
+}
+END_TEST
+
 START_TEST(meta_lives_with_the_registry)
 {
 	static const char meta[] = "{\"do\":\"r_meta\",\"registry\":\"u\","
@@ -467,6 +521,8 @@ suite(void)
 	    lock_one_at_a_time_in_order_freed_on_the_holders_death);
 	tcase_add_test(t,
 	    listeners_hear_the_explicit_calls_nothing_on_a_crash);
+	tcase_add_test(t,
+	    listeners_that_do_not_read_hear_how_much_they_missed);
 	tcase_add_test(t, meta_lives_with_the_registry);
 	tcase_set_timeout(q, 60);
 	add_questions(q);
