@@ -493,6 +493,18 @@ rig_refused(struct rig *r)
 }
 
 void
+rig_launch(struct rig *r)
+{
+	(void)fflush(stdout);
+	r->otpd = fork();
+	if (r->otpd == 0)
+		become_otpd(r);
+	r->pidfd = (int)syscall(SYS_pidfd_open, r->otpd, 0);
+	if (r->pidfd < 0)
+		rig_fail(r, "pidfd_open: %s", strerror(errno));
+}
+
+void
 rig_start(struct rig *r, const char *config)
 {
 	int first;
@@ -501,13 +513,7 @@ rig_start(struct rig *r, const char *config)
 	if (mkdir("run", 0700) < 0 || mkdir("run/names", 0700) < 0 ||
 	    mkfifo("gate", 0600) < 0)
 		rig_fail(r, "%s: %s", r->dir, strerror(errno));
-	(void)fflush(stdout);
-	r->otpd = fork();
-	if (r->otpd == 0)
-		become_otpd(r);
-	r->pidfd = (int)syscall(SYS_pidfd_open, r->otpd, 0);
-	if (r->pidfd < 0)
-		rig_fail(r, "pidfd_open: %s", strerror(errno));
+	rig_launch(r);
 	first = connect_first(r);
 	if (first < 0) {
 		rig_refused(r);
@@ -608,6 +614,9 @@ rig_done(struct rig *r)
 
 	if (r->otpd != 0)
 		rig_fail(r, "otpd is still there");
+	/* What an otpd that was killed had started was ours to reap. */
+	while (r->adopter && waitpid(-1, NULL, WNOHANG) > 0)
+		;
 	if (clean_kill_children() > 0)
 		rig_fail(r, "processes were left behind");
 	if (!r->mortal && (stat("stderr", &st) < 0 || st.st_size > 0))

@@ -25,6 +25,7 @@ struct rig {
 	int		 status;	/* its wait status, afterwards */
 	int		 gate;		/* or -1 */
 	struct line	*events, *calls;
+	bool		 adopter;	/* an otpd was killed */
 	bool		 over;		/* no more events will come */
 	bool		 mortal;	/* its engine dies now and then */
 	bool		 may_refuse;	/* to start at all */
@@ -38,6 +39,8 @@ struct rig {
 void	rig_init(struct rig *r, unsigned timeout_s);
 /* Start otpd; no worker begins before the events are being heard. */
 void	rig_start(struct rig *r, const char *config);
+/* Only that, where another was before. */
+void	rig_launch(struct rig *r);
 /*
  * Takes request.  NULL when there is nobody (any more) to answer.  Where the
  * engine is mortal a question is asked again; of anything else the answer may

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -447,15 +448,12 @@ house_settle(struct house *h)
 	house_order(h, "result", "ok", "{\"op\":\"sync\"}");
 }
 
-void
-house_kill_engine(struct house *h)
+/* Another engine than that one answers. */
+static void
+next_engine(struct house *h, pid_t pid)
 {
-	cJSON *info = house_control(h, "{\"op\":\"info\"}");
-	pid_t pid = (pid_t)house_number(info, "engine_pid");
+	cJSON *info;
 
-	cJSON_Delete(info);
-	want(h, pid > 0 && kill(pid, SIGKILL) == 0);
-	h->crashed = true;
 	/* A call to the one that dies may be lost with it. */
 	for (int i = 0; i < 10; i++) {
 		char *reply = NULL;
@@ -472,4 +470,38 @@ house_kill_engine(struct house *h)
 		cJSON_Delete(info);
 	}
 	rig_fail(&h->rig, "no engine came after the one that was killed");
+}
+
+static pid_t
+engine_pid(struct house *h)
+{
+	cJSON *info = house_control(h, "{\"op\":\"info\"}");
+	pid_t pid = (pid_t)house_number(info, "engine_pid");
+
+	cJSON_Delete(info);
+	want(h, pid > 0);
+	h->crashed = true;
+	return pid;
+}
+
+void
+house_kill_engine(struct house *h)
+{
+	pid_t pid = engine_pid(h);
+
+	want(h, kill(pid, SIGKILL) == 0);
+	next_engine(h, pid);
+}
+
+void
+house_kill_otpd(struct house *h)
+{
+	pid_t pid = engine_pid(h);
+
+	want(h, kill(h->rig.otpd, SIGKILL) == 0);
+	want(h, waitpid(h->rig.otpd, NULL, 0) == h->rig.otpd);
+	(void)close(h->rig.pidfd);
+	h->rig.adopter = true;
+	rig_launch(&h->rig);
+	next_engine(h, pid);
 }

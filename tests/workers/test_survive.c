@@ -442,6 +442,69 @@ START_TEST(engine_killed_a_large_answer_still_comes_over_the_link)
 }
 END_TEST
 
+/* --- otpd itself is killed: the next one takes over --- */
+
+START_TEST(otpd_killed_calls_names_monitors_and_links_survive)
+{
+	struct house h;
+	uint64_t request;
+	cJSON *heard;
+	int pid;
+
+	house_of(&h, __func__, "w a b");
+	pid = house_pid(&h, "a");
+	request = house_send(&h, "a", "{\"do\":\"await\",\"n\":1}");
+	(void)house_do(&h, "w", "{\"do\":\"trap\",\"on\":1}");
+	(void)house_do(&h, "w", "{\"do\":\"monitor\",\"target\":\"a\"}");
+	(void)house_do(&h, "w", "{\"do\":\"link\",\"target\":\"a\"}");
+	want(&h, house_do(&h, "a",
+	    "{\"do\":\"register\",\"target\":\"n\"}") == 0);
+	for (int i = 0; i < 2; i++) {
+		house_kill_otpd(&h);
+		want(&h, house_do(&h, "b", "{\"do\":\"call\","
+		    "\"target\":\"n\",\"request\":\"{\\\"do\\\":"
+		    "\\\"get\\\"}\"}") == 0);
+		want(&h, house_do(&h, "b", "{\"do\":\"register\","
+		    "\"target\":\"n\"}") == -OTP_EALREADY);
+		want(&h, house_pid(&h, "a") == pid);
+	}
+	want(&h, otp_send(h.o, "a", "hello", 5) == 0);
+	(void)otp_flush(h.o);
+	want(&h, house_outcome(&h, request) == 0);
+	want(&h, kill(pid, SIGKILL) == 0);
+	house_ends(&h, "a", 1, "killed");
+	heard = house_heard(&h, "w", 2);
+	for (int i = 0; i < 2; i++) {
+		bool down = strcmp(house_text(cJSON_GetArrayItem(heard, i),
+		    "kind"), "down") == 0;
+
+		house_heard_is(&h, heard, i, down ? "down" : "exit", "a",
+		    "killed");
+	}
+	cJSON_Delete(heard);
+	want(&h, house_do(&h, "b",
+	    "{\"do\":\"register\",\"target\":\"n\"}") == 0);
+	house_done(&h);
+}
+END_TEST
+
+START_TEST(otpd_killed_a_worker_that_was_taken_over_is_asked_to_stop)
+{
+	struct house h;
+	char *said;
+
+	house_of(&h, __func__, "a b");
+	(void)house_do(&h, "a", "{\"do\":\"trap\",\"on\":1}");
+	house_kill_otpd(&h);
+	house_order(&h, "result", "ok", STOP);
+	house_is(&h, "a", "stopped", "shutdown");
+	said = house_said(&h, "a");
+	want(&h, strcmp(said, "init\nterminate shutdown\n") == 0);
+	free(said);
+	house_done(&h);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -468,6 +531,10 @@ suite(void)
 	tcase_add_test(e,
 	    engine_killed_between_an_exit_signal_and_its_effect);
 	tcase_add_test(e, engine_killed_names_survive);
+	tcase_add_test(e,
+	    otpd_killed_calls_names_monitors_and_links_survive);
+	tcase_add_test(e,
+	    otpd_killed_a_worker_that_was_taken_over_is_asked_to_stop);
 	tcase_add_test(e, engine_killed_during_init_the_start_still_returns);
 	tcase_add_test(e,
 	    engine_killed_a_large_answer_still_comes_over_the_link);
