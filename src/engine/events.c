@@ -221,6 +221,7 @@ static struct chunk *
 unused_chunk(struct events *e)
 {
 	struct chunk *c = e->base;
+	int rc;
 
 	if (e->nchunks == CHUNKS_MAX)
 		return NULL;
@@ -229,10 +230,11 @@ unused_chunk(struct events *e)
 	while (in_use(e, c))
 		c++;
 	/* A full memory is then an error and not a signal. */
-	if (e->fd >= 0 && posix_fallocate(e->fd,
-	    (off_t)((size_t)(c - e->base) * sizeof(*c)), sizeof(*c)) != 0)
-		return NULL;
-	return c;
+	do
+		rc = e->fd < 0 ? 0 : posix_fallocate(e->fd,
+		    (off_t)((size_t)(c - e->base) * sizeof(*c)), sizeof(*c));
+	while (rc == EINTR);
+	return rc == 0 ? c : NULL;
 }
 
 /* To memory of our own: there is none to share. */

@@ -182,6 +182,8 @@ main(int argc, char **argv)
 		(void)fputs(usage, stderr);
 		return 2;
 	}
+	/* A limit on files is an error to tell of, not a death. */
+	(void)signal(SIGXFSZ, SIG_IGN);
 	check_descriptors();
 	set_up(&e);
 	watch(&e, SPAWN_FD_CHANNEL, engine_spawner_events, &e.spawner_handle);

@@ -25,6 +25,16 @@ add_event(struct engine *e, enum event_type type, const char *path,
 	(void)events_add(e->events, &ev);
 }
 
+/* As the middle of a sentence. */
+static const char *
+error_words(int error, char out[128])
+{
+	(void)snprintf(out, 128, "%s", strerror(error));
+	if (out[0] >= 'A' && out[0] <= 'Z' && (out[1] < 'A' || out[1] > 'Z'))
+		out[0] = (char)(out[0] + 32);
+	return out;
+}
+
 /* --- the spawner's --- */
 
 void
@@ -37,12 +47,12 @@ engine_told_trouble(struct engine *e, const struct spawn_trouble *t)
 		    "and continued by otpd",
 		[SPAWN_T_LOGGER_STOPPED] = "the logger was stopped by a signal "
 		    "and continued by otpd" };
-	char reason[REASON_MAX];
+	char reason[REASON_MAX], why[128];
 
 	if (t->kind >= SPAWN_NTROUBLES || e->rung == SPAWN_RUNG_HOLD)
 		return;
 	(void)snprintf(reason, sizeof(reason), "%s%.100s", words[t->kind],
-	    t->error != 0 ? strerror(t->error) : "");
+	    t->error != 0 ? error_words(t->error, why) : "");
 	add_event(e, EVENT_FAULT, NULL, reason);
 }
 
@@ -61,12 +71,12 @@ static void
 told_log_fault(struct engine *e, uint64_t key, const struct log_fault *f)
 {
 	const char *path = path_of_log(e, key);
-	char reason[REASON_MAX];
+	char reason[REASON_MAX], why[128];
 
 	if (f->error != 0) {
 		(void)snprintf(reason, sizeof(reason), "%s cannot be written: "
 		    "%.100s", path != NULL ? "its log" : "logs",
-		    strerror(f->error));
+		    error_words(f->error, why));
 		add_event(e, EVENT_FAULT, path, reason);
 		return;
 	}
@@ -170,14 +180,14 @@ save_again(void *arg)
 void
 engine_saved(struct engine *e, int rc)
 {
-	char reason[REASON_MAX];
+	char reason[REASON_MAX], why[128];
 
 	if (rc > 0)		/* there was nothing to write */
 		return;
 	if (rc < 0 && !e->save_failed) {
 		(void)snprintf(reason, sizeof(reason), "the snapshot cannot be "
 		    "written (%.100s): a crash of the engine would lose state",
-		    strerror(-rc));
+		    error_words(-rc, why));
 		add_event(e, EVENT_FAULT, NULL, reason);
 	} else if (rc == 0 && e->save_failed) {
 		add_event(e, EVENT_RECOVERED, NULL,

@@ -100,12 +100,7 @@ static void
 take_signal(struct spawner *sp, const struct signalfd_siginfo *si)
 {
 	if (si->ssi_signo == SIGCHLD) {
-		if (si->ssi_code == CLD_STOPPED ||
-		    si->ssi_code == CLD_CONTINUED)
-			watchdog_stopped(sp, (int)si->ssi_pid,
-			    si->ssi_code == CLD_STOPPED);
-		else
-			(void)reap(sp, P_PID, (id_t)si->ssi_pid);
+		(void)reap(sp, P_PID, (id_t)si->ssi_pid);
 		return;
 	}
 	sp->carried->asked |= 1U << si->ssi_signo;
@@ -167,6 +162,8 @@ reap_signals(struct spawner *sp)
 		deaths |= si[i].ssi_signo == SIGCHLD;
 		take_signal(sp, &si[i]);
 	}
+	if (deaths)
+		watchdog_look(sp);
 	/* Those who died together are told together: order is OTP's matter. */
 	if (deaths && sp->table.alive <= SMALL)
 		sweep_at_once(sp, now_ns());

@@ -9,6 +9,7 @@
 #include "spawner/watchdog.h"
 
 #include <signal.h>
+#include <sys/wait.h>
 
 #include "spawner/programs.h"
 #include "spawner/say.h"
@@ -23,15 +24,24 @@ watchdog_trouble(struct spawner *sp, enum spawn_trouble_kind kind, int error)
 	sp->watch.trouble[kind].error = error;
 }
 
-void
-watchdog_stopped(struct spawner *sp, int pid, bool stopped)
+/* A signal may have been swallowed by another: only the kernel knows. */
+static void
+look(const struct program *p, uint64_t *since)
 {
-	uint64_t since = stopped ? now_ns() : 0;
+	siginfo_t si;
 
-	if (pid == sp->engine->pid)
-		sp->watch.stopped_ns[0] = since;
-	else if (pid == sp->logger->pid)
-		sp->watch.stopped_ns[1] = since;
+	si.si_pid = 0;
+	if (p->pid == 0 || waitid(P_PID, (id_t)p->pid, &si,
+	    WSTOPPED | WCONTINUED | WNOHANG) < 0 || si.si_pid == 0)
+		return;
+	*since = si.si_code == CLD_STOPPED ? now_ns() : 0;
+}
+
+void
+watchdog_look(struct spawner *sp)
+{
+	look(sp->engine, &sp->watch.stopped_ns[0]);
+	look(sp->logger, &sp->watch.stopped_ns[1]);
 }
 
 void

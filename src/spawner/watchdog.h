@@ -7,8 +7,8 @@
 
 #include "spawner/state.h"
 
-/* The kernel told that pid was stopped (or continued). */
-void	watchdog_stopped(struct spawner *sp, int pid, bool stopped);
+/* Something was told of a child: was one of the two stopped, or continued? */
+void	watchdog_look(struct spawner *sp);
 /* A new one is about to be started. */
 void	watchdog_begin(struct spawner *sp, const struct program *p);
 /* The engine said something. */

@@ -155,6 +155,9 @@ before_step(void *arg, unsigned step)
 {
 	struct run *run = arg;
 
+	/* Years to and fro: it only shows in what people read. */
+	if (run->program != NULL && strcmp(run->function, "clock") == 0)
+		run->plan->clock_s = step % 2 == 0 ? 315360000 : -315360000;
 	if (run->program != NULL && step > 0 && step == run->place)
 		run->plan->at = run->call;
 	if (step == KILL_ENGINE)
@@ -191,7 +194,7 @@ run_once(struct run *run)
 	day_run(&run->rig, before_step, run, &day);
 	if (day.refused)
 		return REFUSED;
-	if (run->plan->hits == 0)
+	if (run->plan->hits == 0 && strcmp(run->function, "clock") != 0)
 		return MISSED;
 	rc = same(run, "tree", first.tree, day.tree) |
 	    same(run, "number of starts", first.starts, day.starts);
@@ -329,6 +332,15 @@ print_table(void)
 }
 
 static void
+jump_clock(void)
+{
+	struct run run = { .program = "all", .function = "clock",
+	    .error = "EINVAL", .place = 0, .call = 0 };
+
+	launch(&run);
+}
+
+static void
 run_given(char **argv)
 {
 	struct run run = { .program = argv[0], .function = argv[1],
@@ -366,6 +378,7 @@ main(int argc, char **argv)
 		run_given(argv + optind);
 	else
 		each_fault(maybe_launch);
+	jump_clock();
 	while (running > 0)
 		collect();
 	printf("not reached: %u, otpd refused to begin: %u\n", missed, refused);

@@ -21,6 +21,7 @@ struct fault_plan {
 	uint32_t	hits;		/* that failed */
 	int32_t		hit_pid;	/* the last one */
 	int64_t		clock_s;	/* CLOCK_REALTIME is off by that */
+	int64_t		later_s;	/* otpd's CLOCK_MONOTONIC, too */
 };
 
 #endif /* OTPD_TESTS_FAULT_H */

@@ -31,4 +31,15 @@ for program in otpd otp-engine otp-logger; do
 		    "not have:$missing"
 	fi
 done
+
+# Nothing is decided by a clock that people set: these stamp events and lines.
+clocks=$(cd "$OTPD_SRCDIR/src" && grep -lE \
+    'CLOCK_REALTIME\)?[,;)]|gettimeofday\(|[^_a-z]time\((NULL|&)' \
+    spawner/*.c engine/*.c logger/*.c loop/*.c core/*.c libotp/peer.c \
+    libotp/server.c | tr '\n' ' ')
+if [ "$clocks" = "engine/act.c engine/events.c logger/stamp.c " ]; then
+	pass "the clock of the day only stamps events and lines"
+else
+	fail "the clock of the day is read in $clocks"
+fi
 finish

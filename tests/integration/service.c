@@ -23,6 +23,10 @@
  *	orphan FILE		one that leaves session and parent, and appends
  *				its pid to FILE
  *	report FILE		write what this process was given
+ *	closed			close standard output and error
+ *	flood BYTES		so much on standard output, in lines
+ *	forks FILE		fork helpers until that fails, and append how
+ *				many there are
  */
 #include <sys/file.h>
 #include <sys/resource.h>
@@ -147,6 +151,36 @@ fork_orphan(const char *file)
 	append(file, "%d\n", (int)getpid());
 	for (;;)
 		(void)pause();
+}
+
+static void
+flood(const char *bytes)
+{
+	static char lines[61 * 1000];
+	long left = strtol(bytes, NULL, 10);
+	ssize_t n;
+
+	for (size_t i = 0; i < sizeof(lines); i++)
+		lines[i] = i % 61 == 60 ? '\n' : 'f';
+	for (; left > 0; left -= n) {
+		n = write(STDOUT_FILENO, lines, sizeof(lines));
+		if (n < 0)
+			_exit(107);
+	}
+}
+
+static void
+fork_until_full(const char *file)
+{
+	int n = 0;
+	pid_t pid;
+
+	while ((pid = fork()) > 0)
+		n++;
+	if (pid == 0)
+		for (;;)
+			(void)pause();
+	append(file, "%d\n", n);
 }
 
 /* --- what this process was given --- */
@@ -289,6 +323,10 @@ word_with_argument(const char *name, const char *argument)
 		fork_orphan(argument);
 	else if (strcmp(name, "report") == 0)
 		report(argument);
+	else if (strcmp(name, "flood") == 0)
+		flood(argument);
+	else if (strcmp(name, "forks") == 0)
+		fork_until_full(argument);
 	else
 		return false;
 	return true;
@@ -320,6 +358,8 @@ word(char **argv)
 		(void)signal(SIGTERM, SIG_IGN);
 	else if (strcmp(argv[0], "helper") == 0)
 		fork_helper();
+	else if (strcmp(argv[0], "closed") == 0)
+		(void)(close(STDOUT_FILENO) + close(STDERR_FILENO));
 	else if (argv[1] == NULL)
 		_exit(105);
 	else if (strcmp(argv[0], "if") == 0)

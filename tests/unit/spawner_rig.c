@@ -110,7 +110,8 @@ rig_start_with(struct rig *r, const char *option)
 	strcpy(r->dir, "/tmp/otpd-test-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(r->dir));
 	ck_assert_int_eq(chmod(r->dir, 0711), 0);
-	built("otpd", r->otpd_path, sizeof(r->otpd_path));
+	built(getenv("OTP_FAULTS") != NULL ? "otpd-fault" : "otpd",
+	    r->otpd_path, sizeof(r->otpd_path));
 	built("tests/unit/spawner_double", r->service, sizeof(r->service));
 	link_double(r, "otp-engine");
 	link_double(r, "otp-logger");
@@ -428,6 +429,9 @@ take(struct rig *r, struct part *p, const struct spawn_header *h)
 		break;
 	case SPAWN_DROPPED: r->dropped[h->inc] = true; break;
 	case SPAWN_FINISH: r->finish = true; break;
+	case SPAWN_TROUBLE:
+		memcpy(&r->trouble, body, sizeof(r->trouble));
+		break;
 	default: ck_abort_msg("a record of type %u", h->type);
 	}
 }

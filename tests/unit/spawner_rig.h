@@ -41,6 +41,7 @@ struct rig {
 	int	held[RIG_KEYS];			/* by key, to the engine */
 	int	pipes[RIG_KEYS];		/* by key, to the logger */
 	bool	dropped[RIG_KEYS];
+	struct spawn_trouble trouble;
 	bool	listed, finish;
 	uint32_t asked, logger_started;
 	uint64_t pong;
