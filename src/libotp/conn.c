@@ -89,6 +89,7 @@ otpi_conn_recv(struct otp *o, struct otpi_conn *c)
 	while (n < 0 && errno == EINTR);
 	if (n > 0) {
 		b->end += (size_t)n;
+		o->received += (size_t)n;
 		return 1;
 	}
 	rc = n == 0 ? -ENOTCONN : lost(errno);

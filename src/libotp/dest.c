@@ -340,6 +340,7 @@ otpi_dest_recv(struct otp *o, struct otpi_dest *d)
 	if (n < 0)
 		return errno == EAGAIN ? 0 : -ENOTCONN;
 	d->sink_have += (size_t)n;
+	o->received += (size_t)n;
 	if ((size_t)n == left) {
 		data = d->sink;
 		d->sink = NULL;

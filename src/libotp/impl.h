@@ -96,12 +96,18 @@ struct otpi_request {
 	uint32_t	 next_free;
 };
 
+struct otpi_tally {		/* of waits, and of what came by them */
+	uint64_t	 ns, bytes;
+};
+
 struct otpi_pace {		/* whether to poll before blocking: pace.c */
-	uint64_t	 off_until, off_ns, tolerate_until, last_long;
-	uint64_t	 poll_mean, block_mean;
-	uint64_t	 last_wait, last_end;
-	uint32_t	 misses, skipped, nblock;
-	bool		 off;
+	uint64_t	 off_until, off_ns;
+	struct otpi_tally polling, blocking;	/* lately */
+	double		 poll_cost, block_cost;	/* ns a byte, when last known */
+	uint64_t	 block_known;		/* when that was; 0: never */
+	uint64_t	 last_wait, last_end, received;
+	uint32_t	 misses, skipped;
+	bool		 off, slow;
 };
 
 struct otpi_mail {		/* a message of the mailbox */
@@ -134,6 +140,7 @@ struct otp {
 	uint32_t	 nrequests, free_request;
 	uint64_t	 next_ref;
 	struct otpi_pace call_pace;
+	uint64_t	 received;	/* bytes, of all connections, ever */
 	char		 reason[OTP_REASON_MAX];
 	uint64_t	 next_checkout;
 };
@@ -176,9 +183,9 @@ void	otpi_undirty(struct otp *o, struct otpi_conn *c);
 uint64_t otpi_pace_window(struct otpi_pace *p, uint64_t now, bool idle);
 /* One yield; false: it took too long, stop polling. */
 bool	otpi_pace_yield(struct otpi_pace *p, uint64_t *now);
-/* The wait is over: polled (and found by it), or blocked. */
+/* The wait is over: polled (and found by it), or blocked; received: in all. */
 void	otpi_pace_end(struct otpi_pace *p, uint64_t began, uint64_t now,
-	    bool polled, bool hit);
+	    uint64_t received, bool polled, bool hit);
 
 /* dest.c */
 /* The connection to an address: 0, 1: it is this process itself, negative.

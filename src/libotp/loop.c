@@ -161,14 +161,16 @@ wait_events(struct otp *o, struct epoll_event *ev, bool may_wait)
 	if (window > 0) {
 		n = look(o, ev, now + window, &now);
 		if (n != 0) {
-			otpi_pace_end(&s->pace, began, now, true, true);
+			otpi_pace_end(&s->pace, began, now, o->received, true,
+			    true);
 			o->clock = now;
 			return n;
 		}
 	}
 	n = epoll_wait(s->epfd, ev, EVENTS, wait_ms(due, now));
 	o->clock = otpi_now();
-	otpi_pace_end(&s->pace, began, o->clock, window > 0, false);
+	otpi_pace_end(&s->pace, began, o->clock, o->received, window > 0,
+	    false);
 	return n;
 }
 

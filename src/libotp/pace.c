@@ -2,10 +2,14 @@
 /*
  * Whether to poll before blocking.  Waking a sleeping core is nine tenths of
  * a call, so both ends look again for a few microseconds, giving way with
- * sched_yield; but a process that has been idle sleeps at once, polls that do
- * not pay are given up, and where others want the processor (a yield of more
- * than a millisecond) polling stops for a while that doubles, unless blocking
- * turns out to be no faster.
+ * sched_yield; but a process that has been idle sleeps at once, and polls that
+ * do not pay are given up.
+ *
+ * Where others want the processor a yield costs a whole slice of theirs.  One
+ * of more than a millisecond therefore ends polling for a while.  Then both
+ * ways are known, as time waited for what was received, and polling goes on
+ * in spite of long yields as long as it is not the worse one; else it is left
+ * for a time that grows fourfold.
  */
 #include <sched.h>
 
@@ -16,26 +20,57 @@
 #define LONG_YIELD_NS	OTPI_MSEC
 #define OFF_MIN_NS	(50 * OTPI_MSEC)
 #define OFF_MAX_NS	(3200 * OTPI_MSEC)
-#define TOLERATE_NS	OTPI_NSEC
+#define FRESH_NS	(2 * OTPI_NSEC)	/* for how long a cost is known */
+#define WAIT_MAX_NS	(8 * OTPI_MSEC)	/* what is longer is not a cost */
 #define MISSES_MAX	4
 #define PROBE_EVERY	16
 
-/* Weight 1/8. */
-static void
-average(uint64_t *mean, uint64_t value)
+static double
+cost(const struct otpi_tally *t)
 {
-	*mean = *mean == 0 ? value : *mean - *mean / 8 + value / 8;
+	return (double)t->ns / (double)(t->bytes + 1);
 }
 
-/* Polling was off: was blocking better?  If not, long yields are no sign. */
+/*
+ * Among many callers the wait of one is as long either way, while the polls of
+ * all are what makes it short: so only what is clearly worse is given up.
+ */
+static bool
+worse(double polling, double blocking)
+{
+	return polling > blocking * 1.25;
+}
+
+/* The time without polls is over. */
 static void
 judge(struct otpi_pace *p, uint64_t now)
 {
 	p->off = false;
-	if (p->nblock >= 4 && p->block_mean * 2 > p->poll_mean) {
-		p->tolerate_until = now + TOLERATE_NS;
+	p->polling = (struct otpi_tally){ 0 };
+	if (p->blocking.bytes == 0)
+		return;
+	p->block_cost = cost(&p->blocking);
+	p->block_known = now;
+	if (!worse(p->poll_cost, p->block_cost))
 		p->off_ns = 0;
-	}
+}
+
+/* A yield was long: is it still worth it? */
+static void
+reconsider(struct otpi_pace *p, uint64_t now)
+{
+	p->poll_cost = cost(&p->polling);
+	p->polling = (struct otpi_tally){ 0 };
+	if (p->block_known != 0 && now - p->block_known < FRESH_NS &&
+	    !worse(p->poll_cost, p->block_cost))
+		return;
+	if (now - p->off_until > 2 * p->off_ns)
+		p->off_ns = 0;		/* the last time is long ago */
+	p->off_ns = p->off_ns == 0 ? OFF_MIN_NS :
+	    p->off_ns * 4 > OFF_MAX_NS ? OFF_MAX_NS : p->off_ns * 4;
+	p->off = true;
+	p->off_until = now + p->off_ns;
+	p->blocking = (struct otpi_tally){ 0 };
 }
 
 /* For how long to poll now, ns; 0: block.  idle: for long nothing happened. */
@@ -64,36 +99,27 @@ otpi_pace_yield(struct otpi_pace *p, uint64_t *now)
 
 	(void)sched_yield();
 	*now = otpi_now();
-	if (*now - before < LONG_YIELD_NS || *now < p->tolerate_until)
-		return true;
-	if (before - p->last_long > 2 * p->off_ns + OFF_MIN_NS)
-		p->off_ns = 0;		/* the last time is long ago */
-	p->off_ns = p->off_ns == 0 ? OFF_MIN_NS :
-	    p->off_ns * 2 > OFF_MAX_NS ? OFF_MAX_NS : p->off_ns * 2;
-	p->off = true;
-	p->last_long = *now;
-	p->off_until = *now + p->off_ns;
-	p->block_mean = 0;
-	p->nblock = 0;
-	return false;
+	p->slow = *now - before >= LONG_YIELD_NS;
+	return !p->slow;
 }
 
 void
-otpi_pace_end(struct otpi_pace *p, uint64_t began, uint64_t now, bool polled,
-    bool hit)
+otpi_pace_end(struct otpi_pace *p, uint64_t began, uint64_t now,
+    uint64_t received, bool polled, bool hit)
 {
+	struct otpi_tally *t = polled ? &p->polling : &p->blocking;
 	uint64_t wait = now - began;
 
-	if (polled) {
-		average(&p->poll_mean, wait);
-		if (hit)
-			p->misses = 0;
-		else if (p->misses < UINT32_MAX)
-			p->misses++;
-	} else if (p->off && began > p->last_long) {
-		average(&p->block_mean, wait);
-		p->nblock++;
-	}
+	t->ns += wait < WAIT_MAX_NS ? wait : WAIT_MAX_NS;
+	t->bytes += received - p->received;
+	p->received = received;
+	if (polled && hit)
+		p->misses = 0;
+	else if (polled && p->misses < UINT32_MAX)
+		p->misses++;
+	if (p->slow)
+		reconsider(p, now);
+	p->slow = false;
 	p->last_wait = wait;
 	p->last_end = now;
 }

@@ -70,7 +70,7 @@ otpi_await(struct otp *o, struct otpi_conn *c, uint64_t deadline)
 		    now - pace->last_end > IDLE_NS);
 	rc = window > 0 ? look(o, c, window, &now) : 0;
 	if (rc != 0) {
-		otpi_pace_end(pace, began, now, true, true);
+		otpi_pace_end(pace, began, now, o->received, true, true);
 		o->clock = now;
 		return rc;
 	}
@@ -85,7 +85,7 @@ otpi_await(struct otp *o, struct otpi_conn *c, uint64_t deadline)
 			break;
 	}
 	o->clock = otpi_now();
-	otpi_pace_end(pace, began, o->clock, window > 0, false);
+	otpi_pace_end(pace, began, o->clock, o->received, window > 0, false);
 	return rc;
 }
 
