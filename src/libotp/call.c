@@ -190,17 +190,13 @@ via(struct otp *o, const char **to, char room[OTPI_ADDRESS])
 	    OTP_DEFAULT_TIMEOUT));
 }
 
-int
-otp_cast(struct otp *o, const char *to, const void *message, size_t len)
+static __attribute__((noinline)) int
+cast(struct otp *o, const char *to, const void *message, size_t len)
 {
 	char room[OTPI_ADDRESS];
 	struct otpi_dest *d;
 	int rc;
 
-	d = o->last;
-	if (d != NULL && strcmp(d->address, to) == 0 &&
-	    otpi_conn_add(&d->conn, FRAME_CAST, message, len))
-		return 0;		/* a name is looked up when it is sent */
 	rc = via(o, &to, room);
 	if (rc == 0)
 		rc = otpi_dest_get(o, to, 0, true, &d);
@@ -209,6 +205,17 @@ otp_cast(struct otp *o, const char *to, const void *message, size_t len)
 	if (rc < 0)
 		return rc == -ENOMEM ? rc : 0;
 	return put_oneway(o, d, FRAME_CAST, message, len);
+}
+
+int
+otp_cast(struct otp *o, const char *to, const void *message, size_t len)
+{
+	struct otpi_dest *d = o->last;
+
+	if (d != NULL && strcmp(d->address, to) == 0 &&
+	    otpi_conn_add(&d->conn, FRAME_CAST, message, len))
+		return 0;		/* a name is looked up when it is sent */
+	return cast(o, to, message, len);
 }
 
 int

@@ -337,7 +337,7 @@ send_in_time(struct otp *o, struct otpi_conn *c)
 {
 	uint64_t now;
 
-	if (otpi_conn_queued(c) == 0 || c->in.pos == c->in.end)
+	if (c->in.pos == c->in.end)
 		return;
 	now = otpi_now();
 	if (now - o->clock > GATHER_NS) {
@@ -353,11 +353,13 @@ otpi_caller_pump(struct otp *o, struct otpi_conn *c)
 	char *payload;
 	int rc = 0;
 
+	c->paused = false;
 	while (c->dead == 0 && !o->srv->ended && c->in.data != NULL &&
-	    !must_pause(o, c) &&
+	    ((otpi_conn_queued(c) | c->held) == 0 || !must_pause(o, c)) &&
 	    (rc = otpi_conn_next(o, c, &h, &payload)) > 0) {
 		take_frame(o, c, &h, payload);
-		send_in_time(o, c);
+		if (otpi_conn_queued(c) > 0)
+			send_in_time(o, c);
 	}
 	if (rc == -EMSGSIZE)
 		turn_away(o, c, FRAME_E_TOO_LARGE, "the frame is too large",

@@ -112,6 +112,16 @@ terminate(struct otpi_conn *c)
 	*next = '\0';
 }
 
+/* There is no whole frame: the parser knows why not. */
+static __attribute__((noinline)) int
+none(struct otpi_conn *c, uint32_t max, struct frame_header *h)
+{
+	struct otpi_buf *b = &c->in;
+
+	restore(c);
+	return (int)frame_parse(b->data + b->pos, b->end - b->pos, max, h);
+}
+
 int
 otpi_conn_next(struct otp *o, struct otpi_conn *c, struct frame_header *h,
     char **payload)
@@ -120,7 +130,6 @@ otpi_conn_next(struct otp *o, struct otpi_conn *c, struct frame_header *h,
 	uint32_t max = c->greeted ? o->max_payload : HELLO_MAX, length;
 	uint8_t *at = b->data + b->pos;
 	size_t have = b->end - b->pos;
-	long n;
 
 	if (have < FRAME_HEADER_LEN)
 		return 0;
@@ -128,16 +137,13 @@ otpi_conn_next(struct otp *o, struct otpi_conn *c, struct frame_header *h,
 		length = c->under_length;
 	else
 		memcpy(&length, at, sizeof(length));
+	h->type = at[offsetof(struct frame_header, type)];
+	if (length > max || have < FRAME_HEADER_LEN + (size_t)length ||
+	    h->type == 0 || h->type >= FRAME_NTYPES)
+		return none(c, max, h);
 	h->length = length;
 	memcpy((char *)h + sizeof(length), at + sizeof(length),
 	    FRAME_HEADER_LEN - sizeof(length));
-	if (length > max || have < FRAME_HEADER_LEN + (size_t)length ||
-	    h->type == 0 || h->type >= FRAME_NTYPES) {
-		restore(c);
-		n = frame_parse(at, have, max, h);	/* it knows why not */
-		if (n <= 0)
-			return (int)n;
-	}
 	b->pos += FRAME_HEADER_LEN + (size_t)length;
 	terminate(c);
 	*payload = (char *)at + FRAME_HEADER_LEN;
@@ -165,12 +171,6 @@ otpi_conn_rest(struct otp *o, struct otpi_conn *c)
 	memcpy(data, b->data + b->pos, have);
 	otpi_buf_drop(o, b);
 	*b = (struct otpi_buf){ .data = data, .end = have, .cap = have + 1 };
-}
-
-size_t
-otpi_conn_queued(const struct otpi_conn *c)
-{
-	return c->out.end - c->out.pos;
 }
 
 bool

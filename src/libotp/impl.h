@@ -175,7 +175,11 @@ void	otpi_conn_to_frame(struct otpi_conn *c);
 void	otpi_conn_clear(struct otp *o, struct otpi_conn *c);	/* and close */
 /* Has enough been gathered for a send that may go through? */
 bool	otpi_conn_ripe(const struct otpi_conn *c);
-size_t	otpi_conn_queued(const struct otpi_conn *c);
+static inline size_t
+otpi_conn_queued(const struct otpi_conn *c)
+{
+	return c->out.end - c->out.pos;
+}
 void	otpi_dirty(struct otp *o, struct otpi_conn *c);
 void	otpi_undirty(struct otp *o, struct otpi_conn *c);
 
