@@ -18,8 +18,7 @@
 #define HELLO_MAX	8192		/* payload of a HELLO */
 #define PAYLOAD_MIN	1024U		/* a HELLO that accepts less is refused */
 #define SMALL_REST	4096		/* of a frame: kept in a buffer its size */
-#define WIDE_FRAME	(128U * 1024)	/* wants a larger pipe */
-#define WIDE_SNDBUF	(2 * 1024 * 1024)
+#define WAY_NS		50000U		/* for a reader to make room */
 
 uint64_t
 otpi_now(void)
@@ -55,8 +54,11 @@ make_room(struct otp *o, struct otpi_conn *c)
 	size_t have = b->end - b->pos, want = OTPI_READ;
 	struct frame_header h;
 
+	if (c->bulky)
+		want = 2 * OTPI_READ;
 	if (have >= FRAME_HEADER_LEN) {
 		memcpy(&h, b->data + b->pos, sizeof(h));
+		c->bulky = h.length > OTPI_READ;
 		if (h.length > OTPI_READ / 2)
 			want = (size_t)h.length + FRAME_HEADER_LEN - have;
 		if (want > have + OTPI_READ)
@@ -228,16 +230,6 @@ otpi_conn_to_frame(struct otpi_conn *c)
 	c->cut = 0;
 }
 
-/* Between cores a large frame goes three times faster through a large pipe. */
-static void
-widen(struct otpi_conn *c)
-{
-	int size = WIDE_SNDBUF;
-
-	c->wide = true;
-	(void)setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-}
-
 int
 otpi_conn_flush(struct otp *o, struct otpi_conn *c)
 {
@@ -265,26 +257,52 @@ otpi_conn_flush(struct otp *o, struct otpi_conn *c)
 	return 0;
 }
 
-/* All that is queued, the header and the payload in one send; bytes sent of
- * header and payload. */
-static size_t
-send_through(struct otp *o, struct otpi_conn *c, const uint8_t *header,
-    const void *payload, size_t len)
+/* The header and the payload from byte done on: bytes sent, or -errno. */
+static ssize_t
+send_rest(struct otpi_conn *c, const uint8_t *header, const char *payload,
+    size_t len, size_t done)
 {
+	size_t skip = done < FRAME_HEADER_LEN ? done : FRAME_HEADER_LEN;
 	struct iovec iov[2] = {
-		{ (void *)(uintptr_t)header, FRAME_HEADER_LEN },
-		{ (void *)(uintptr_t)payload, len } };
+		{ (void *)(uintptr_t)(header + skip), FRAME_HEADER_LEN - skip },
+		{ (void *)(uintptr_t)(payload + (done - skip)),
+		    len - (done - skip) } };
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = 2 };
 	ssize_t n;
 
-	if (len > WIDE_FRAME && !c->wide)
-		widen(c);
-	if (otpi_conn_queued(c) > 0 && otpi_conn_flush(o, c) != 0)
-		return 0;
 	do
 		n = sendmsg(c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	return n < 0 ? 0 : (size_t)n;
+	return n < 0 ? -errno : n;
+}
+
+/*
+ * All that is queued, then the frame, as far as it goes.  A reader that keeps
+ * up makes room in microseconds, which are fewer than a copy would take; and a
+ * larger pipe would only fall out of the cache.
+ */
+static size_t
+send_through(struct otp *o, struct otpi_conn *c, const uint8_t *header,
+    const char *payload, size_t len)
+{
+	uint64_t now = 0, end = 0;
+	size_t done = 0;
+	ssize_t n;
+
+	if (otpi_conn_queued(c) > 0 && otpi_conn_flush(o, c) != 0)
+		return 0;
+	for (;;) {
+		n = send_rest(c, header, payload, len, done);
+		if (n > 0)
+			done += (size_t)n;
+		if (done == FRAME_HEADER_LEN + len || (n < 0 && n != -EAGAIN))
+			return done;
+		now = otpi_now();
+		if (n > 0 || end == 0)
+			end = now + WAY_NS;
+		if (now >= end || !otpi_give_way(o, &now))
+			return done;
+	}
 }
 
 /* Field by field: loads as wide as the stores before them are not held up. */
@@ -430,7 +448,7 @@ otpi_conn_clear(struct otp *o, struct otpi_conn *c)
 		(void)close(c->fd);
 	c->fd = -1;
 	c->events = 0;
-	c->nul = c->greeted = c->wide = false;
+	c->nul = c->greeted = c->bulky = false;
 	otpi_buf_drop(o, &c->in);
 	otpi_buf_drop(o, &c->out);
 	c->cut = 0;

@@ -38,7 +38,8 @@ struct otpi_conn {
 	enum otpi_kind	 kind;		/* first: what epoll points at */
 	int		 fd;		/* -1: not connected */
 	int		 dead;		/* 0 or why, a negative errno */
-	bool		 greeted, dirty, wide;
+	bool		 greeted, dirty;
+	bool		 bulky;		/* the last frame from there was */
 	bool		 paused;	/* not read: too much waits for it */
 	bool		 mute;		/* it reads no more; what it said counts */
 	uint32_t	 events;	/* asked of epoll; 0: not in it */
@@ -187,6 +188,8 @@ void	otpi_undirty(struct otp *o, struct otpi_conn *c);
 uint64_t otpi_pace_window(struct otpi_pace *p, uint64_t now, bool idle);
 /* One yield; false: it took too long, stop polling. */
 bool	otpi_pace_yield(struct otpi_pace *p, uint64_t *now);
+/* The same for a writer; false too where nobody polls now. */
+bool	otpi_give_way(struct otp *o, uint64_t *now);
 /* The wait is over: polled (and found by it), or blocked; received: in all. */
 void	otpi_pace_end(struct otpi_pace *p, uint64_t began, uint64_t now,
 	    uint64_t received, bool polled, bool hit);

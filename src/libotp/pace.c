@@ -13,7 +13,7 @@
  */
 #include <sched.h>
 
-#include "libotp/impl.h"
+#include "libotp/serve.h"
 
 #define WINDOW_NS	50000U
 #define NEAR_NS		80000U		/* a wait that a poll would have met */
@@ -99,8 +99,24 @@ otpi_pace_yield(struct otpi_pace *p, uint64_t *now)
 
 	(void)sched_yield();
 	*now = otpi_now();
-	p->slow = *now - before >= LONG_YIELD_NS;
-	return !p->slow;
+	if (*now - before < LONG_YIELD_NS)
+		return true;
+	p->slow = true;
+	return false;
+}
+
+bool
+otpi_give_way(struct otp *o, uint64_t *now)
+{
+	struct otpi_pace *p = o->srv != NULL ? &o->srv->pace : &o->call_pace;
+	uint64_t before = *now;
+
+	if ((o->flags & OTP_NO_POLL) != 0 || p->off)
+		return false;
+	if (otpi_pace_yield(p, now))
+		return true;
+	p->polling.ns += *now - before;
+	return false;
 }
 
 void
