@@ -11,7 +11,6 @@
 #include "libotp/impl.h"
 
 #define KEEP_MAX	(4U * 1024 * 1024)	/* the largest spare kept */
-#define TRIM_NS		OTPI_NSEC		/* how long a large one is kept */
 
 /* The smallest spare that will do; of large ones the largest. */
 static struct otpi_buf *
@@ -67,8 +66,7 @@ otpi_buf_drop(struct otp *o, struct otpi_buf *b)
 		free(b->data);
 	} else {
 		*slot = *b;
-		if (b->cap > OTPI_READ + 1)
-			o->trim_at = otpi_now() + TRIM_NS;
+		o->spare = true;
 	}
 	*b = (struct otpi_buf){ 0 };
 }
@@ -76,11 +74,14 @@ otpi_buf_drop(struct otp *o, struct otpi_buf *b)
 void
 otpi_buf_free_spares(struct otp *o, size_t above)
 {
+	o->spare = false;
 	for (int i = 0; i < OTPI_SPARES; i++) {
-		if (o->spares[i].cap <= above)
-			continue;
-		free(o->spares[i].data);
-		o->spares[i] = (struct otpi_buf){ 0 };
+		if (o->spares[i].cap > above) {
+			free(o->spares[i].data);
+			o->spares[i] = (struct otpi_buf){ 0 };
+		}
+		if (o->spares[i].data != NULL)
+			o->spare = true;
 	}
 	o->trim_at = 0;
 }

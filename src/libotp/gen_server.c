@@ -18,8 +18,8 @@
 
 #define LAST_FLUSH_NS	OTPI_NSEC	/* for replies, when it ends */
 
-static void
-give_back(struct otp *o)
+void
+otpi_give_back(struct otp *o)
 {
 	otpi_buf_free_spares(o, 0);
 #ifdef __GLIBC__
@@ -76,7 +76,7 @@ otpi_settle(struct otp *o, int rc)
 	if (s->asked & OTPI_ASK_TIMEOUT)
 		s->idle_at = otpi_now() + s->idle_ms * OTPI_MSEC;
 	if (s->asked & OTPI_ASK_HIBERNATE)
-		give_back(o);
+		otpi_give_back(o);
 }
 
 static void

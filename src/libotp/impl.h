@@ -131,7 +131,8 @@ struct otp {
 	size_t		 max_queued;
 	enum otp_when_full when_full;
 	struct otpi_buf	 spares[OTPI_SPARES];
-	uint64_t	 trim_at;	/* large spares go then; 0: none */
+	bool		 spare;		/* there are some */
+	uint64_t	 trim_at;	/* they go then; 0: none, or not yet said */
 	uint64_t	 clock;		/* a time not long ago, ns */
 	struct otpi_conn *dirty;	/* have something to send */
 	struct otpi_dest *dests, *last;

@@ -17,6 +17,7 @@
 #define IDLE_NS		(500 * 1000U)	/* after such a wait nobody is awake */
 #define HOT_CREDIT	16		/* reads between two looks at epoll */
 #define RETRY_NS	(10 * OTPI_MSEC)	/* a full backlog */
+#define TRIM_NS		OTPI_NSEC	/* for how long spare buffers are kept */
 
 /* The events wanted of a connection; only a server has an epoll. */
 void
@@ -150,9 +151,9 @@ wait_events(struct otp *o, struct epoll_event *ev, bool may_wait)
 	uint64_t now, began, due = next_due(o), window = 0;
 	int n;
 
+	began = now = o->clock = otpi_now();
 	if (!may_wait || otpi_mail_waits(o))
 		return epoll_wait(s->epfd, ev, EVENTS, 0);
-	began = now = otpi_now();
 	if ((o->flags & OTP_NO_POLL) == 0 && s->ncallers > 0)
 		window = otpi_pace_window(&s->pace, now,
 		    s->pace.last_wait > IDLE_NS);
@@ -252,7 +253,9 @@ run_due(struct otp *o, bool quiet)
 	    s->idle_at <= now && s->mail == NULL)
 		otpi_info(o, &info);
 	otpi_expire(o, now);
-	if (o->trim_at != 0 && o->trim_at <= now)
+	if (o->trim_at != 0 && o->trim_at <= now && quiet)
+		otpi_give_back(o);
+	else if (o->trim_at != 0 && o->trim_at <= now)
 		otpi_buf_free_spares(o, OTPI_READ + 1);
 	pause_accept(o, now);
 }
@@ -262,6 +265,7 @@ otpi_turn(struct otp *o, bool may_wait)
 {
 	struct epoll_event ev[EVENTS];
 	struct otpi_server *s = o->srv;
+	uint64_t due;
 	int n;
 
 	if (s->ended)
@@ -277,8 +281,11 @@ otpi_turn(struct otp *o, bool may_wait)
 		choose_hot(s, ev, n);
 	if (s->mail != NULL)
 		otpi_mail_drain(o);
-	if (next_due(o) != 0 && !s->ended)
+	due = next_due(o);
+	if (due != 0 && (n == 0 || due <= o->clock) && !s->ended)
 		run_due(o, n == 0);
+	if (o->spare && o->trim_at == 0)
+		o->trim_at = o->clock + TRIM_NS;
 	if (o->dirty != NULL)
 		(void)otpi_flush_all(o);
 	if (s->dead != NULL)

@@ -137,6 +137,7 @@ void	otpi_deliver(struct otp *o, uint64_t peer, const struct frame_header *h,
 void	otpi_info(struct otp *o, const struct otp_info *info);
 void	otpi_end(struct otp *o, const char *reason, bool terminate);
 void	otpi_settle(struct otp *o, int rc);	/* what a callback wanted */
+void	otpi_give_back(struct otp *o);		/* unused memory */
 
 /* system.c */
 void	otpi_system(struct otp *o, uint64_t peer, const struct frame_header *h,
