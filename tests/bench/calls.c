@@ -20,25 +20,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "calls.h"
 #include "calls_raw.h"
-#include "libotp/otp.h"
 
-#define ROUNDS_MAX	15
 #define HOG_ROUNDS	3	/* more: luck decides who shares a core */
 #define CALLERS_MAX	512
 
-enum method { OTP, R1, R2, R3, R3_BLOCKING, R4 };
-enum place { ANYWHERE, SAME_CORE, TWO_CORES };
+char path[64];
+int rounds = 5;
+double scale = 1;
+static int listen_fd;
+static const char *erlang_file;
 
-struct sample {			/* of one round, of one method */
-	double	p50_us, p99_us, per_s, fair;
-};
-
-static char path[64];
-static int rounds = 5, listen_fd;
-static double scale = 1;
-
-static uint64_t
+uint64_t
 now_ns(void)
 {
 	struct timespec ts;
@@ -82,19 +76,25 @@ static const struct otp_gen_server_ops echo = {
 	.handle_cast = count_cast,
 };
 
-static void
-serve(enum method m)
+void
+serve_echo(void)
 {
 	struct otp_options opt = { .size = sizeof(opt), .socket = path };
 	struct otp *self;
 
+	if (otp_gen_server_start(&echo, &opt, &self, NULL) == 0)
+		_exit(otp_gen_server_run(self));
+	_exit(1);
+}
+
+static void
+serve(enum method m)
+{
 	switch (m) {
 	case OTP:
 		(void)close(listen_fd);
 		(void)unlink(path);
-		if (otp_gen_server_start(&echo, &opt, &self, NULL) == 0)
-			_exit(otp_gen_server_run(self));
-		_exit(1);
+		serve_echo();
 	case R1:
 	case R2:
 		raw_serve_one(listen_fd, m == R2);
@@ -107,7 +107,7 @@ serve(enum method m)
 	}
 }
 
-static pid_t
+pid_t
 start_server(enum method m, enum place where)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
@@ -136,7 +136,7 @@ start_server(enum method m, enum place where)
 	return pid;
 }
 
-static void
+void
 stop_server(pid_t pid)
 {
 	(void)kill(pid, SIGKILL);
@@ -153,22 +153,14 @@ compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static double
+double
 part(double *values, int n, double which)
 {
 	qsort(values, (size_t)n, sizeof(*values), compare);
 	return values[(int)((n - 1) * which)];
 }
 
-struct caller {
-	enum method	 m;
-	struct otp	*o;
-	int		 fd;
-	char		*frame;
-	size_t		 len;
-};
-
-static void
+void
 caller_init(struct caller *c, enum method m, size_t len)
 {
 	*c = (struct caller){ .m = m, .len = len, .fd = -1 };
@@ -179,7 +171,7 @@ caller_init(struct caller *c, enum method m, size_t len)
 		c->fd = raw_dial(path);
 }
 
-static void
+void
 caller_done(struct caller *c)
 {
 	otp_free(c->o);
@@ -188,7 +180,7 @@ caller_done(struct caller *c)
 	free(c->frame);
 }
 
-static void
+void
 call_once(struct caller *c)
 {
 	char *reply;
@@ -330,8 +322,6 @@ otp_casts(struct otp *o, size_t len, long n)
 	(void)otp_call(o, path, payload, len, OTP_INFINITY, NULL, NULL);
 }
 
-enum load { WINDOW, CASTS };
-
 static void
 send_load(enum method m, enum load load, long n)
 {
@@ -349,7 +339,7 @@ send_load(enum method m, enum load load, long n)
 	caller_done(&c);
 }
 
-static struct sample
+struct sample
 messages(enum method m, enum load load, int senders, long n)
 {
 	pid_t server = start_server(m, ANYWHERE), pids[64];
@@ -371,77 +361,7 @@ messages(enum method m, enum load load, int senders, long n)
 	return out;
 }
 
-/* --- the first call --- */
-
-static struct sample
-first_call(enum method m, int n)
-{
-	double *took = malloc((size_t)n * sizeof(*took));
-	pid_t server = start_server(m, ANYWHERE);
-	struct sample out = { 0 };
-	struct caller c;
-	uint64_t began;
-
-	for (int i = 0; i < n; i++) {
-		began = now_ns();
-		caller_init(&c, m, 64);
-		call_once(&c);
-		took[i] = (double)(now_ns() - began) / 1000;
-		caller_done(&c);
-		(void)usleep(1000);
-	}
-	out.p50_us = part(took, n, 0.5);
-	out.p99_us = part(took, n, 0.99);
-	free(took);
-	stop_server(server);
-	return out;
-}
-
-/* --- idle, and nearly idle --- */
-
-static double
-cpu_us(pid_t pid)
-{
-	char name[64], text[1024];
-	unsigned long user = 0, sys = 0;
-	FILE *f;
-
-	(void)snprintf(name, sizeof(name), "/proc/%d/schedstat", (int)pid);
-	f = fopen(name, "r");
-	if (f == NULL || fgets(text, sizeof(text), f) == NULL)
-		return 0;
-	(void)fclose(f);
-	user = strtoul(text, NULL, 10);
-	(void)sys;
-	return (double)user / 1000;
-}
-
-/* CPU of the server and of its caller, us a call, paced. */
-static struct sample
-paced(enum method m, int n, int pause_us)
-{
-	pid_t server = start_server(m, ANYWHERE);
-	struct sample out = { 0 };
-	struct caller c;
-	double began;
-
-	caller_init(&c, m, 64);
-	for (int i = 0; i < 5; i++)
-		call_once(&c);
-	began = cpu_us(server) + cpu_us(getpid());
-	for (int i = 0; i < n; i++) {
-		(void)usleep((useconds_t)pause_us);
-		call_once(&c);
-	}
-	out.p50_us = (cpu_us(server) + cpu_us(getpid()) - began) / n;
-	caller_done(&c);
-	stop_server(server);
-	return out;
-}
-
 /* --- the report --- */
-
-enum figure { P50, P99, PER_S, FAIR };
 
 static double
 figure(const struct sample *s, enum figure f)
@@ -459,7 +379,7 @@ figure(const struct sample *s, enum figure f)
 	return 0;
 }
 
-static double
+double
 median(const struct sample *s, enum figure f)
 {
 	double values[ROUNDS_MAX * HOG_ROUNDS];
@@ -469,12 +389,12 @@ median(const struct sample *s, enum figure f)
 	return part(values, rounds, 0.5);
 }
 
-static void
+void
 report(const char *what, const char *unit, double ours, double theirs,
     double bound, bool less)
 {
 	double ratio = theirs == 0 ? 0 : ours / theirs;
-	bool met = less ? ratio <= bound : ratio >= bound;
+	bool met = bound == 0 || (less ? ratio <= bound : ratio >= bound);
 
 	(void)printf("%-44s %12.2f %12.2f %s  %6.2f  (%s %.2f)%s\n", what,
 	    ours, theirs, unit, ratio, less ? "<=" : ">=", bound,
@@ -605,22 +525,9 @@ bench_hogs(void)
 }
 
 static void
-bench_rest(void)
+beside_erlang(void)
 {
-	struct sample a[ROUNDS_MAX], b[ROUNDS_MAX];
-
-	for (int r = 0; r < rounds; r++) {
-		a[r] = first_call(OTP, (int)(500 * scale));
-		b[r] = first_call(R1, (int)(500 * scale));
-	}
-	report("first call, beside connect and r1", "us", median(a, P50),
-	    median(b, P50), 1.5, true);
-	for (int r = 0; r < rounds; r++) {
-		a[r] = paced(OTP, (int)(100 * scale), 50000);
-		b[r] = paced(R1, (int)(100 * scale), 50000);
-	}
-	report("CPU of a call each 50 ms, beside r1", "us", median(a, P50),
-	    median(b, P50), 1.2, true);
+	bench_erlang(erlang_file);
 }
 
 static const struct {
@@ -629,7 +536,8 @@ static const struct {
 } groups[] = {
 	{ "one", bench_one }, { "many", bench_many },
 	{ "messages", bench_messages }, { "hogs", bench_hogs },
-	{ "rest", bench_rest },
+	{ "rest", bench_rest }, { "idle", bench_idle },
+	{ "erlang", beside_erlang },
 };
 
 int
@@ -638,8 +546,13 @@ main(int argc, char **argv)
 	size_t n = sizeof(groups) / sizeof(groups[0]);
 	int c;
 
-	while ((c = getopt(argc, argv, "r:s:")) != -1)
-		if (c == 'r')
+	while ((c = getopt(argc, argv, "e:r:s:S:")) != -1)
+		if (c == 'e') {
+			erlang_file = optarg;
+		} else if (c == 'S') {	/* we are one of its servers */
+			(void)snprintf(path, sizeof(path), "%s", optarg);
+			serve_echo();
+		} else if (c == 'r')
 			rounds = atoi(optarg);
 		else if (c == 's')
 			scale = atof(optarg);

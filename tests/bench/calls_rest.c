@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The rest of bench-calls: the first call, what is used by those who have
+ * nothing to do, and OTP's own gen_server where it is installed.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "calls.h"
+
+#define IDLE_CALLERS	500
+#define IDLE_S		30
+#define SETTLE_US	2500000		/* until buffers have been given back */
+
+/* --- the first call --- */
+
+static struct sample
+first_call(enum method m, int n)
+{
+	double *took = malloc((size_t)n * sizeof(*took));
+	pid_t server = start_server(m, ANYWHERE);
+	struct sample out = { 0 };
+	struct caller c;
+	uint64_t began;
+
+	for (int i = 0; i < n; i++) {
+		began = now_ns();
+		caller_init(&c, m, 64);
+		call_once(&c);
+		took[i] = (double)(now_ns() - began) / 1000;
+		caller_done(&c);
+		(void)usleep(1000);
+	}
+	out.p50_us = part(took, n, 0.5);
+	out.p99_us = part(took, n, 0.99);
+	free(took);
+	stop_server(server);
+	return out;
+}
+
+/* --- idle, and nearly idle --- */
+
+static double
+cpu_us(pid_t pid)
+{
+	char name[64], text[1024];
+	unsigned long user = 0, sys = 0;
+	FILE *f;
+
+	(void)snprintf(name, sizeof(name), "/proc/%d/schedstat", (int)pid);
+	f = fopen(name, "r");
+	if (f == NULL || fgets(text, sizeof(text), f) == NULL)
+		return 0;
+	(void)fclose(f);
+	user = strtoul(text, NULL, 10);
+	(void)sys;
+	return (double)user / 1000;
+}
+
+/* CPU of the server and of its caller, us a call, paced. */
+static struct sample
+paced(enum method m, int n, int pause_us)
+{
+	pid_t server = start_server(m, ANYWHERE);
+	struct sample out = { 0 };
+	struct caller c;
+	double began;
+
+	caller_init(&c, m, 64);
+	for (int i = 0; i < 5; i++)
+		call_once(&c);
+	began = cpu_us(server) + cpu_us(getpid());
+	for (int i = 0; i < n; i++) {
+		(void)usleep((useconds_t)pause_us);
+		call_once(&c);
+	}
+	out.p50_us = (cpu_us(server) + cpu_us(getpid()) - began) / n;
+	caller_done(&c);
+	stop_server(server);
+	return out;
+}
+
+void
+bench_rest(void)
+{
+	struct sample a[ROUNDS_MAX], b[ROUNDS_MAX];
+
+	for (int r = 0; r < rounds; r++) {
+		a[r] = first_call(OTP, (int)(500 * scale));
+		b[r] = first_call(R1, (int)(500 * scale));
+	}
+	report("first call, beside connect and r1", "us", median(a, P50),
+	    median(b, P50), 1.5, true);
+	for (int r = 0; r < rounds; r++) {
+		a[r] = paced(OTP, (int)(100 * scale), 50000);
+		b[r] = paced(R1, (int)(100 * scale), 50000);
+	}
+	report("CPU of a call each 50 ms, beside r1", "us", median(a, P50),
+	    median(b, P50), 1.2, true);
+}
+
+
+/* --- those who do nothing --- */
+
+/* A process of its own: what a fork shares with its parent counts in halves. */
+static pid_t
+start_process(struct caller *out)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		(void)unlink(path);
+		(void)execl("/proc/self/exe", "bench-calls", "-S", path,
+		    (char *)NULL);
+		_exit(1);
+	}
+	caller_init(out, OTP, 64);
+	while (otp_call(out->o, path, "x", 1, 1000, NULL, NULL) != 0)
+		(void)usleep(1000);
+	return pid;
+}
+
+/* A burst of calls, small ones and some of 1 MiB. */
+static void
+burst(struct caller *c)
+{
+	char *large = calloc(1, 1 << 20), *reply;
+
+	for (int i = 0; i < 1000; i++)
+		call_once(c);
+	for (int i = 0; i < 8; i++)
+		if (otp_call(c->o, path, large, 1 << 20, OTP_DEFAULT_TIMEOUT,
+		    &reply, NULL) == 0)
+			free(reply);
+	free(large);
+}
+
+/* KiB (PSS) of all but the program's own file; or of anonymous memory only. */
+static double
+memory_kib(pid_t pid, bool anonymous)
+{
+	char name[64], exe[256], line[512], file[256];
+	bool own = false;
+	double kib, sum = 0;
+	ssize_t n;
+	FILE *f;
+
+	(void)snprintf(name, sizeof(name), "/proc/%d/exe", (int)pid);
+	n = readlink(name, exe, sizeof(exe) - 1);
+	exe[n < 0 ? 0 : n] = '\0';
+	(void)snprintf(name, sizeof(name), "/proc/%d/smaps", (int)pid);
+	f = fopen(name, "r");
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		file[0] = '\0';
+		if (sscanf(line, "%*x-%*x %*s %*x %*s %*u %255s", file) >= 0 &&
+		    strchr(line, '-') != NULL && strstr(line, "kB") == NULL)
+			own = strcmp(file, exe) == 0;
+		else if (sscanf(line, anonymous || own ? "Anonymous: %lf" :
+		    "Pss: %lf", &kib) == 1)
+			sum += kib;
+	}
+	if (f != NULL)
+		(void)fclose(f);
+	return sum;
+}
+
+static long
+switches(pid_t pid)
+{
+	char name[64], line[256];
+	long n, sum = 0;
+	FILE *f;
+
+	(void)snprintf(name, sizeof(name), "/proc/%d/status", (int)pid);
+	f = fopen(name, "r");
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL)
+		if (sscanf(line, "voluntary_ctxt_switches: %ld", &n) == 1 ||
+		    sscanf(line, "nonvoluntary_ctxt_switches: %ld", &n) == 1)
+			sum += n;
+	if (f != NULL)
+		(void)fclose(f);
+	return sum;
+}
+
+void
+bench_idle(void)
+{
+	struct caller c, *others = calloc(IDLE_CALLERS, sizeof(*others));
+	pid_t server = start_process(&c);
+	double before;
+	long n;
+
+	burst(&c);
+	(void)usleep(SETTLE_US);
+	before = memory_kib(server, true);
+	report("idle server after a burst (KiB)", "", memory_kib(server, false),
+	    1, 150, true);
+	n = switches(server);
+	(void)usleep((useconds_t)(IDLE_S * scale * 1e6));
+	report("idle server, wakeups in 30 s", "",
+	    (double)(switches(server) - n), 1, 0.5, true);
+	for (int i = 0; i < IDLE_CALLERS; i++) {
+		caller_init(&others[i], OTP, 64);
+		call_once(&others[i]);
+	}
+	(void)usleep(SETTLE_US);
+	report("idle connection, on the server (KiB)", "",
+	    (memory_kib(server, true) - before) / IDLE_CALLERS, 1, 1, true);
+	for (int i = 0; i < IDLE_CALLERS; i++)
+		caller_done(&others[i]);
+	caller_done(&c);
+	stop_server(server);
+	free(others);
+}
+
+/* --- OTP's gen_server --- */
+
+/* Messages a second; 0 when there is no Erlang. */
+static double
+erlang(const char *escript, const char *what, long n, int senders)
+{
+	char command[512];
+	double per_s = 0;
+	FILE *f;
+
+	(void)snprintf(command, sizeof(command),
+	    "escript %s %s %ld %d 2>/dev/null", escript, what, n, senders);
+	f = popen(command, "r");
+	if (f == NULL)
+		return 0;
+	if (fscanf(f, "%lf", &per_s) != 1)
+		per_s = 0;
+	(void)pclose(f);
+	return per_s;
+}
+
+static double
+calls_per_s(int n)
+{
+	pid_t server = start_server(OTP, ANYWHERE);
+	struct caller c;
+	uint64_t began;
+	double took;
+
+	caller_init(&c, OTP, 64);
+	for (int i = 0; i < n / 10; i++)
+		call_once(&c);
+	began = now_ns();
+	for (int i = 0; i < n; i++)
+		call_once(&c);
+	took = (double)(now_ns() - began) / 1e9;
+	caller_done(&c);
+	stop_server(server);
+	return n / took;
+}
+
+void
+bench_erlang(const char *escript)
+{
+	static const struct {
+		const char	*what, *words;
+		long		 n;
+		int		 senders;
+		double		 bound;
+	} rows[] = {
+		{ "calls", "gen_server:call (1000/s)", 200000, 1, 0 },
+		{ "window", "64 requests in flight, Erlang (M/s)", 1000000, 1,
+		    2 },
+		{ "casts", "gen_server:cast (M/s)", 4000000, 1, 1.5 },
+		{ "casts", "gen_server:cast, 8 senders (M/s)", 1000000, 8, 3 },
+	};
+	struct sample a[ROUNDS_MAX], b[ROUNDS_MAX];
+
+	if (escript == NULL || erlang(escript, "calls", 1, 1) == 0) {
+		(void)printf("gen_server of Erlang: not installed\n");
+		return;
+	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		long n = (long)((double)rows[i].n * scale);
+		double unit = i == 0 ? 1e3 : 1e6;
+
+		for (int r = 0; r < rounds; r++) {
+			if (i == 0)
+				a[r].per_s = calls_per_s((int)n);
+			else
+				a[r] = messages(OTP, i == 1 ? WINDOW : CASTS,
+				    rows[i].senders, n * (i == 1 ? 2 : 4));
+			b[r].per_s = erlang(escript, rows[i].what, n,
+			    rows[i].senders);
+		}
+		report(rows[i].words, "", median(a, PER_S) / unit,
+		    median(b, PER_S) / unit, rows[i].bound, false);
+	}
+}
