@@ -41,5 +41,20 @@ done
 ctl logs -n 1 a > /dev/null
 is "each is followed at once" \
     "$(grep -c 'logger was.*starting it again at once' "$T/stderr")" 9
+
+# --- the last lines of a child that is gone already ---
+logger=$(ctl --json info | pick logger_pid)
+kill -STOP "$logger"
+ctl -q start-child / "{ \"id\": \"brief\", \"restart\": \"temporary\",
+    \"start\": [\"$SVC\", \"lines\", \"300\", \"note\", \"$T/brief\"] }"
+await lines 1 "$T/brief"
+ctl -q terminate-child / brief
+ok "the child is gone" not ctl -q status brief 2>/dev/null
+kill -KILL "$logger"
+await gone "$logger"
+ctl -q sync --timeout 20
+await exists "$LOG/brief.log"
+await text "line 300" "$LOG/brief.log"
+is "what it had said is in its log, once" "$(wc -l < "$LOG/brief.log")" 300
 stop
 finish
