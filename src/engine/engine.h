@@ -150,6 +150,7 @@ struct engine_record {		/* in the snapshot; grows at its end */
 	uint32_t	 quit;		/* 1 + the code that otpd is to exit
 					 * with; 0: it is not */
 	uint32_t	 otpd_crashes, otpd_upgrades;	/* as told last */
+	uint32_t	 otpd_killed, otpd_survivors;
 };
 
 struct saved_record {		/* read from the snapshot, not yet used */

@@ -26,6 +26,7 @@ struct out;
 	X(RECOVERED, "recovered") X(OVERDUE, "overdue") \
 	X(SPAWNER_CRASHED, "spawner_crashed") X(UPGRADED, "upgraded") \
 	X(UPGRADE_REFUSED, "upgrade_refused") \
+	X(SPAWNER_KILLED, "spawner_killed") \
 	X(APPLICATION_EXITED, "application_exited")
 
 enum event_type {

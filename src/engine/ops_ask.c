@@ -74,6 +74,7 @@ put_history(struct engine *e, const char *path, const char *sup, int max,
 		    ev.type == EVENT_START_FAILED ||
 		    ev.type == EVENT_ENGINE_CRASHED ||
 		    ev.type == EVENT_SPAWNER_CRASHED ||
+		    ev.type == EVENT_SPAWNER_KILLED ||
 		    (ev.type == EVENT_EXITED && ev.reason != NULL &&
 		    reason_class(ev.reason) == REASON_ABNORMAL);
 
@@ -231,6 +232,7 @@ op_info(struct engine *e, const struct caller *c)
 		reason_from_status(e->otpd.crash_signal, false, reason);
 		out_key_string(&o, "otpd_last_crash", reason);
 	}
+	out_key_int(&o, "otpd_killed", e->otpd.killed);
 	out_key_int(&o, "upgrades", e->otpd.upgrades);
 	out_key_string(&o, "config", e->config_file);
 	out_key_string(&o, "log_dir", e->log_dir);

@@ -107,7 +107,9 @@ put_engine(struct engine *e)
 	    .compat = e->compat, .engines = e->engines,
 	    .quit = e->quitting ? 1 + (uint32_t)e->quit_code : 0,
 	    .otpd_crashes = e->otpd.crashes,
-	    .otpd_upgrades = e->otpd.upgrades };
+	    .otpd_upgrades = e->otpd.upgrades,
+	    .otpd_killed = e->otpd.killed,
+	    .otpd_survivors = e->otpd.survivors };
 
 	if (memcmp(&r, &e->saved, sizeof(r)) == 0)
 		return;

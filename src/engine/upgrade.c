@@ -116,6 +116,25 @@ engine_told_upgraded(struct engine *e, uint64_t token,
 	control_refuse(e, &c, "refused", "%.480s; nothing has changed", words);
 }
 
+/* Of this otpd's predecessors. */
+static void
+note_killed(struct engine *e)
+{
+	const struct spawn_welcome *otpd = &e->otpd;
+	struct event ev = { .type = EVENT_SPAWNER_KILLED, .pid = getppid() };
+	char reason[REASON_MAX];
+
+	if (otpd->killed > e->saved.otpd_killed) {
+		ev.reason = "its services were taken over";
+		(void)events_add(e->events, &ev);
+	} else if (otpd->survivors > e->saved.otpd_survivors) {
+		(void)snprintf(reason, sizeof(reason), "%u of the processes "
+		    "that it left were stopped", otpd->survivors);
+		ev.reason = reason;
+		(void)events_add(e->events, &ev);
+	}
+}
+
 /* What became of otpd itself since the last engine knew it. */
 void
 engine_note_otpd(struct engine *e)
@@ -125,6 +144,7 @@ engine_note_otpd(struct engine *e)
 	char reason[REASON_MAX];
 	uint32_t n;
 
+	note_killed(e);
 	n = otpd->crashes - e->saved.otpd_crashes;
 	if (n > 0 && otpd->crashes > e->saved.otpd_crashes) {
 		if (n > OTPD_CRASHES_TOLD)

@@ -228,6 +228,7 @@ event_tint(const char *event)
 		{ "start_failed", TINT_BAD }, { "gave_up", TINT_BAD },
 		{ "engine_crashed", TINT_BAD }, { "fault", TINT_BAD },
 		{ "spawner_crashed", TINT_BAD },
+		{ "spawner_killed", TINT_BAD },
 		{ "upgrade_refused", TINT_BAD },
 	};
 	size_t i;

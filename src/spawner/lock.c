@@ -99,7 +99,7 @@ end_survivors(struct spawner *sp)
 	read_pid(sp->lock, pid);
 	if (pid[0] == '\0')
 		return;
-	n = survivors_stop(sp);
+	n = sp->survivors = survivors_stop(sp);
 	if (n > 0)
 		SAY(sp->err, say_number((long)n, number), n == 1 ?
 		    " process was left by an otpd that was killed with its "

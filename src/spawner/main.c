@@ -216,6 +216,7 @@ init_fresh(struct spawner *sp)
 	if (rc < 0)
 		return rc;
 	manifest_seal(sp);
+	sp->carried->survivors = sp->survivors;
 	rc = crash_init(sp);
 	if (rc < 0) {
 		SAY(sp->err, "cannot start: ", strerror(-rc));
@@ -238,6 +239,7 @@ init_heir(struct spawner *sp)
 		rc = runtime_own(sp);
 	if (rc < 0)
 		return rc;
+	sp->carried->killed++;
 	keeper_tick(sp, now_ns());
 	(void)heir_say(sp->heir, HEIR_TAKEN);
 	(void)close(sp->heir);

@@ -86,6 +86,8 @@ struct manifest {
 	uint32_t	crashes, upgrades;	/* of otpd itself, ever */
 	uint32_t	upgrading;	/* it is about to become another */
 	int32_t		crash_signal;	/* of the last one */
+	uint32_t	killed;		/* otpds before this one */
+	uint32_t	survivors;	/* stopped at the start */
 	char		upgraded_from[16];
 	uint64_t	crash_ns[CRASHES_KEPT];	/* newest first */
 	struct inbox	in;

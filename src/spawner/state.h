@@ -99,6 +99,7 @@ struct spawner {
 					 * adopted ones ended; 0: none has */
 	uint64_t	keeper_ns;	/* when to make one; 0: not to */
 	uint64_t	kept_ns;	/* when one was made last */
+	uint32_t	survivors;	/* found and stopped at the start */
 	bool		unkept;		/* it was said that there is none */
 	char		marker[64];	/* an environment variable that says
 					 * whose a process is */

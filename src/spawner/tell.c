@@ -109,7 +109,8 @@ tell_welcome(struct spawner *sp)
 	    .crashed = sp->engine->crashed, .status = sp->engine->status,
 	    .rung = program_rung(sp->engine), .hung = sp->watch.hung,
 	    .crashes = m->crashes, .crash_signal = m->crash_signal,
-	    .upgrades = m->upgrades };
+	    .upgrades = m->upgrades, .killed = m->killed,
+	    .survivors = m->survivors };
 
 	memcpy(w.version_text, m->c.version, sizeof(w.version_text));
 	memcpy(w.from, m->upgraded_from, sizeof(w.from));

@@ -111,6 +111,9 @@ struct spawn_welcome {
 	uint32_t upgrades;	/* of otpd, ever */
 	char	 version_text[16];	/* of otpd itself, NUL-ended */
 	char	 from[16];	/* what it was before the last upgrade */
+	uint32_t killed;	/* otpds, whose services were taken over */
+	uint32_t survivors;	/* processes that another one had left, stopped
+				 * before this one started any */
 };
 
 /*

@@ -47,6 +47,8 @@ ctl -q sync --timeout 30
 await gone $pids "$mates" "$logger"
 ok "it says that they were stopped" file_has "$T/stderr" \
     "were left by an otpd that was killed with its keeper"
+is "an event says so, too" "$(events event reason | grep ^spawner_killed)" \
+    "spawner_killed 5 of the processes that it left were stopped"
 is "they were asked before they were killed" "$(cat "$T/asked")" 15
 is "nothing has run twice at any time" "$(cat "$T/a" "$T/b" "$T/c")" ""
 is "all of it runs again" "$(status a state generation) $(status b state) \

@@ -50,6 +50,8 @@ again
 is "every service has its process, its place and its counts" "$(picture)" \
     "$before"
 ok "another otpd runs" not same "$(ctl --json info | pick pid)" "$old"
+is "an event tells it" "$(events event reason | grep ^spawner_killed)" \
+    "spawner_killed its services were taken over"
 is "restarts count on in their window" "$(status g recent_restarts)" 1
 is "what an operator stopped stays stopped" \
     "$(status held state held) $(wc -l < "$T/held")" "stopped true 1"
