@@ -108,7 +108,6 @@ tree_spell(struct text *out, struct span quoted)
 
 struct at {			/* where the builder is */
 	const char	*p, *end;
-	struct text	 key;
 };
 
 static struct node *build(struct at *at);
@@ -139,6 +138,14 @@ token(struct at *at)
 	return (struct span){ from, (size_t)(at->p - from) };
 }
 
+/* As a rule a string is spelt in the one way already. */
+static bool
+is_plain(struct span token)
+{
+	return token.at[0] != '"' ||
+	    memchr(token.at, '\\', token.len) == NULL;
+}
+
 static struct node *
 scalar(struct at *at)
 {
@@ -148,25 +155,44 @@ scalar(struct at *at)
 
 	if (n == NULL)
 		abort();
-	if (given.at[0] == '"') {
+	if (is_plain(given)) {
+		n->text = strndup(given.at, given.len);
+		n->bytes = given.len;
+	} else {
 		text_puts(&t, "\"");
 		tree_spell(&t, given);
 		text_puts(&t, "\"");
 		n->text = realloc(t.data, t.len + 1);
 		n->bytes = t.len;
-	} else {
-		n->text = strndup(given.at, given.len);
-		n->bytes = given.len;
 	}
 	if (n->text == NULL)
 		abort();
 	return n;
 }
 
+/* Its key, a colon, its value. */
+static void
+build_member(struct at *at, struct node *object)
+{
+	struct span given = token(at);
+	struct text key = { 0 };
+
+	blanks(at);
+	at->p++;		/* the colon */
+	if (is_plain(given)) {
+		tree_put_member(object, given.at + 1, given.len - 2,
+		    build(at));
+		return;
+	}
+	tree_spell(&key, given);
+	tree_put_member(object, key.data, key.len, build(at));
+	text_done(&key);
+}
+
 static struct node *
 container(struct at *at)
 {
-	struct node *n = calloc(1, sizeof(*n)), *value;
+	struct node *n = calloc(1, sizeof(*n));
 
 	if (n == NULL)
 		abort();
@@ -177,18 +203,10 @@ container(struct at *at)
 		blanks(at);
 		if (*at->p == '}' || *at->p == ']')
 			break;
-		if (n->kind == NODE_OBJECT) {
-			struct text key = { 0 };
-
-			tree_spell(&key, token(at));
-			blanks(at);
-			at->p++;	/* the colon */
-			value = build(at);
-			tree_put_member(n, key.data, key.len, value);
-			text_done(&key);
-		} else {
+		if (n->kind == NODE_OBJECT)
+			build_member(at, n);
+		else
 			tree_put_item(n, n->n, build(at));
-		}
 		blanks(at);
 	} while (*at->p == ',');
 	at->p++;
