@@ -304,6 +304,34 @@ START_TEST(checkin_an_overflow_worker_is_stopped)
 }
 END_TEST
 
+/* One that takes its time to stop counts until it has. */
+START_TEST(checkin_never_are_there_more_than_size_and_max_overflow)
+{
+	char text[1024], one[PATH], two[PATH], three[PATH];
+	struct house h;
+	struct otp *a;
+	int pid;
+
+	house_init(&h, __func__);
+	(void)snprintf(text, sizeof(text), "{\"id\":\"db\",\"type\":\"pool\","
+	    "\"size\":1,\"max_overflow\":1,\"template\":{\"shutdown\":300,"
+	    "\"start\":[\"%s\",\"stubborn\"]}}",
+	    house_program(&h, "tests/integration/service"));
+	house_child(&h, text);
+	house_start(&h);
+	a = person(&h);
+	(void)snprintf(one, PATH, "%s", takes(&h, a));
+	(void)snprintf(two, PATH, "%s", takes(&h, a));
+	pid = house_pid(&h, two);
+	gives(&h, a, two);
+	want(&h, otp_pool_checkout(a, "db", 0, three, PATH) == 0);
+	want(&h, kill(pid, 0) < 0 && errno == ESRCH);
+	want(&h, strcmp(three, two) != 0);
+	otp_free(a);
+	house_done(&h);
+}
+END_TEST
+
 /* The last one that came back is lent next, or the one before. */
 START_TEST(checkin_a_core_worker_goes_to_the_front_or_to_the_back)
 {
@@ -528,7 +556,7 @@ START_TEST(worker_supervisor_dies_the_pool_ends_with_the_same_reason)
 {
 	struct house h;
 
-	pool_house(&h, __func__, "");
+	pool_house(&h, __func__, _i == 0 ? "" : "\"size\":0,");
 	house_order(&h, "result", "ok",
 	    "{\"op\":\"stop\",\"path\":\"db/workers\"}");
 	house_await(&h, "db/pool", "stopped");
@@ -540,7 +568,8 @@ START_TEST(worker_supervisor_dies_the_pool_ends_with_the_same_reason)
 	    "{\"op\":\"start\",\"path\":\"db/workers\"}");
 	house_order(&h, "result", "started",
 	    "{\"op\":\"start\",\"path\":\"db/pool\"}");
-	is(&h, h.o, OTP_POOL_READY, 5, 0, 0);
+	is(&h, h.o, _i == 0 ? OTP_POOL_READY : OTP_POOL_OVERFLOW,
+	    _i == 0 ? 5 : 0, 0, 0);
 	house_done(&h);
 }
 END_TEST
@@ -809,6 +838,8 @@ suite(void)
 	    checkout_timeout_a_worker_handed_over_meanwhile_goes_back);
 	tcase_add_test(c, checkout_without_waiting_is_full);
 	tcase_add_test(c, checkin_an_overflow_worker_is_stopped);
+	tcase_add_test(c,
+	    checkin_never_are_there_more_than_size_and_max_overflow);
 	tcase_add_loop_test(c,
 	    checkin_a_core_worker_goes_to_the_front_or_to_the_back, 0, 2);
 	tcase_add_test(c, checkin_by_a_stranger_or_twice_is_ignored);
@@ -817,8 +848,8 @@ suite(void)
 	tcase_add_test(c, worker_dies_an_overflow_one_only_if_someone_waits);
 	tcase_add_test(c, transaction_checks_in_in_all_cases);
 	tcase_add_loop_test(c, status_is_ready_overflow_or_full, 0, 2);
-	tcase_add_test(c,
-	    worker_supervisor_dies_the_pool_ends_with_the_same_reason);
+	tcase_add_loop_test(c,
+	    worker_supervisor_dies_the_pool_ends_with_the_same_reason, 0, 2);
 	tcase_add_test(c, a_pool_without_its_workers_does_not_start);
 	tcase_add_test(c,
 	    an_overflow_worker_that_does_not_start_fails_one_caller);
