@@ -396,9 +396,12 @@ report(const char *what, const char *unit, double ours, double theirs,
 	double ratio = theirs == 0 ? 0 : ours / theirs;
 	bool met = bound == 0 || (less ? ratio <= bound : ratio >= bound);
 
-	(void)printf("%-44s %12.2f %12.2f %s  %6.2f  (%s %.2f)%s\n", what,
-	    ours, theirs, unit, ratio, less ? "<=" : ">=", bound,
-	    met ? "" : "  MISSED");
+	(void)printf("%-44s %12.2f %12.2f %s  %6.2f", what, ours, theirs,
+	    unit, ratio);
+	if (bound > 0)
+		(void)printf("  (%s %.2f)%s", less ? "<=" : ">=", bound,
+		    met ? "" : "  MISSED");
+	(void)printf("\n");
 	(void)fflush(stdout);
 }
 
