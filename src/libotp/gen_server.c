@@ -212,6 +212,7 @@ otpi_end(struct otp *o, const char *reason, bool terminate)
 		reason = "{bad_return_value,stop}";
 	(void)snprintf(why, sizeof(why), "%s", reason);
 	s->ended = true;
+	s->normal = strcmp(why, "normal") == 0;
 	s->in_callback = true;
 	if (terminate && s->ops->terminate != NULL)
 		s->ops->terminate(o, why, s->state);

@@ -28,7 +28,9 @@ struct otpi_buf {
 	size_t		 pos, end, cap;	/* what counts is data[pos..end) */
 };
 
-enum otpi_kind { OTPI_CALLER, OTPI_DEST, OTPI_LINK, OTPI_LISTEN, OTPI_TIMERFD };
+enum otpi_kind {
+	OTPI_CALLER, OTPI_DEST, OTPI_LINK, OTPI_LISTEN, OTPI_TIMERFD, OTPI_TASK
+};
 
 /*
  * One connection, either way.  A connection that has failed is only marked
@@ -89,6 +91,7 @@ struct otpi_request {
 	bool		 sync;		/* somebody waits: no message of it */
 	bool		 repeat;	/* -ERESTART when its answer was lost */
 	uint64_t	 ref;
+	uint64_t	 task;		/* whose value it brings; 0 */
 	struct otpi_conn *conn;
 	uint64_t	 at;		/* where in the stream it begins */
 	int		 error;
@@ -121,6 +124,7 @@ struct otpi_mail {		/* a message of the mailbox */
 
 struct otpi_timer;
 struct otpi_server;
+struct otpi_task;
 
 struct otp {
 	struct otpi_server *srv;	/* NULL: only calls */
@@ -143,6 +147,10 @@ struct otp {
 	uint64_t	 next_ref;
 	struct otpi_pace call_pace;
 	uint64_t	 received;	/* bytes, of all connections, ever */
+	struct otpi_task *tasks;
+	uint64_t	 task_ref;	/* the last one's; 0: none yet */
+	pid_t		 task_owner;
+	bool		 task_gone;	/* some of them are to be freed */
 	char		 reason[OTP_REASON_MAX];
 	uint64_t	 next_checkout;
 };

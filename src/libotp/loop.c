@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "libotp/serve.h"
+#include "libotp/task.h"
 
 #define EVENTS		64
 #define IDLE_NS		(500 * 1000U)	/* after such a wait nobody is awake */
@@ -200,6 +201,9 @@ handle_event(struct otp *o, const struct epoll_event *ev)
 	case OTPI_LISTEN:
 		otpi_accept(o);
 		break;
+	case OTPI_TASK:
+		otpi_task_event(o, ev->data.ptr);
+		break;
 	case OTPI_TIMERFD:
 		(void)!read(o->srv->timer_fd, &n, sizeof(n));
 		break;
@@ -290,6 +294,8 @@ otpi_turn(struct otp *o, bool may_wait)
 		(void)otpi_flush_all(o);
 	if (s->dead != NULL)
 		otpi_reap(o);
+	if (o->task_gone)
+		otpi_task_reap(o);
 	return s->ended;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "libotp/serve.h"
+#include "libotp/task.h"
 
 int
 otpi_mail(struct otp *o, uint64_t peer, bool self,
@@ -50,7 +51,8 @@ void
 otpi_responded(struct otp *o, struct otpi_request *r)
 {
 	if (o->srv != NULL && !r->sync)
-		(void)otpi_mail_self(o, FRAME_REPLY, r->ref, "", 0);
+		(void)otpi_mail_self(o, r->task != 0 ? FRAME_EXIT :
+		    FRAME_REPLY, r->task != 0 ? r->task : r->ref, "", 0);
 }
 
 /* While suspended only what the supervisor and sys say gets through. */
@@ -114,6 +116,8 @@ handle(struct otp *o, struct otpi_mail *m)
 		otpi_link_frame(o, &m->h, m->data);
 	else if (m->self && m->h.type == FRAME_REPLY)
 		response(o, m->h.ref);
+	else if (m->self && m->h.type == FRAME_EXIT)
+		otpi_task_mail(o, m->h.ref);
 	else if (m->self && m->h.type == FRAME_DOWN)
 		otpi_down(o, m->h.ref, m->data, m->h.length);
 	else

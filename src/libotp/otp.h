@@ -55,7 +55,8 @@ enum otp_info_kind {
 	OTP_TIMER,		/* otp_start_timer: ref, data */
 	OTP_DOWN,		/* otp_monitor: ref, who, pid, reason */
 	OTP_EXIT,		/* a linked process ended: who, reason */
-	OTP_RESPONSE		/* otp_send_request: ref, error, data, reason */
+	OTP_RESPONSE,		/* otp_send_request: ref, error, data, reason */
+	OTP_TASK		/* a task ended: ref, pid, error, data, reason */
 };
 
 struct otp_info {		/* borrowed for the callback; may grow */
@@ -482,6 +483,147 @@ struct otp_pool_status {
 };
 int	otp_pool_status(struct otp *self, const char *pool, int timeout_ms,
 	    struct otp_pool_status *out);
+/* --- tasks: functions that run beside, each in a process of its own --- */
+
+#define OTP_BRUTAL_KILL	(-3)	/* of otp_task_shutdown() */
+
+/*
+ * A task's function: it writes its value to out and returns 0.  Otherwise the
+ * task has failed: with {errno,N} for -N, {exit,N} for N, or the reason given
+ * to otp_task_exit().  It runs in a copy of its owner, whose memory it may
+ * change without anybody's noticing, and must not use its owner's struct otp:
+ * for calls it makes its own.
+ */
+typedef int otp_task_fn(struct otp_out *out, void *arg);
+int	otp_task_exit(struct otp_out *out, const char *reason);
+
+/*
+ * Start one; *out is never 0.  It is linked: it ends with its owner's process,
+ * and a server that does not trap exits ends with it when it fails before it
+ * was awaited.  nolink: neither.  In a server a task that ends without having
+ * been awaited comes to handle_info as OTP_TASK.  Does not wait.  0, -EAGAIN,
+ * -ENOMEM, -EMFILE.  No task sends SIGCHLD, and wait() does not find it.
+ */
+int	otp_task_async(struct otp *self, otp_task_fn *fn, void *arg,
+	    uint64_t *out);
+int	otp_task_async_nolink(struct otp *self, otp_task_fn *fn, void *arg,
+	    uint64_t *out);
+/* For what it does rather than for its value.  *pid may be NULL. */
+int	otp_task_start(struct otp *self, otp_task_fn *fn, void *arg,
+	    int32_t *pid);
+int	otp_task_start_link(struct otp *self, otp_task_fn *fn, void *arg,
+	    int32_t *pid);
+/* One that has its value already, and no process. */
+int	otp_task_completed(struct otp *self, const void *value, size_t len,
+	    uint64_t *out);
+
+/*
+ * Wait for a task's value, which is the caller's to free() and has a NUL
+ * beyond its length; value and len may be NULL.  0, or -OTP_EDOWN: it ended
+ * without one, otp_reason() says how; -ETIMEDOUT: it runs on, but nobody will
+ * hear of it; -ENOENT: unknown, or awaited before; -EPERM: another's.
+ */
+int	otp_task_await(struct otp *self, uint64_t task, int timeout_ms,
+	    char **value, size_t *len);
+/* The same, but 1: it still runs, and may be asked again. */
+int	otp_task_yield(struct otp *self, uint64_t task, int timeout_ms,
+	    char **value, size_t *len);
+/* End it: it is asked to, and killed after timeout_ms, or at once with
+ * OTP_BRUTAL_KILL.  As yield; 1: it was stopped. */
+int	otp_task_shutdown(struct otp *self, uint64_t task, int timeout_ms,
+	    char **value, size_t *len);
+/* Let it run on, unlinked; 1: it does, and nobody will hear of it. */
+int	otp_task_ignore(struct otp *self, uint64_t task, char **value,
+	    size_t *len);
+/*
+ * All of n tasks, one timeout.  await: 0 and every value, in the order of
+ * tasks, or what the first that failed gives, no values, and the others run on
+ * as after -ETIMEDOUT.  yield: how many have ended; a result's error is 1 for
+ * those that have not.  The reply of -OTP_EDOWN is the reason; the caller
+ * frees it, too.
+ */
+int	otp_task_await_many(struct otp *self, const uint64_t *tasks, size_t n,
+	    int timeout_ms, struct otp_result *results);
+int	otp_task_yield_many(struct otp *self, const uint64_t *tasks, size_t n,
+	    int timeout_ms, struct otp_result *results);
+
+/*
+ * A task for each item that next gives (1; 0: no more), so many at once.  An
+ * item is taken when there is room for it and somebody asks for results.
+ */
+#define OTP_STREAM_UNORDERED	0x01	/* results as they come */
+#define OTP_STREAM_KILL_TASK	0x02	/* on timeout; else the stream ends */
+#define OTP_STREAM_NOLINK	0x04	/* a failure is a result */
+
+struct otp_stream;
+typedef int otp_stream_next_fn(void *arg, void **item);
+
+struct otp_stream_options {	/* zero what is not set */
+	size_t		 size;		/* sizeof(struct otp_stream_options) */
+	unsigned int	 max_concurrency;	/* 0: processors online */
+	unsigned int	 flags;		/* OTP_STREAM_... */
+	int		 timeout_ms;	/* of each; 0: 5000 */
+	const char	*sup;		/* tasks of otp_task_sup_async(), */
+	const char *const *argv;	/* whose input is the item, a string */
+};
+
+struct otp_stream_result {
+	void		*item;
+	size_t		 index;		/* of the item, from 0 */
+	int		 error;		/* 0, -OTP_EDOWN or -ETIMEDOUT */
+	char		*value;		/* the caller's to free(); or NULL */
+	size_t		 len;
+	char		 reason[OTP_REASON_MAX];
+};
+
+/* fn gets the item; NULL with options->sup.  NULL: errno. */
+struct otp_stream *otp_stream_open(struct otp *self, otp_task_fn *fn,
+	    otp_stream_next_fn *next, void *arg,
+	    const struct otp_stream_options *options);
+/* 1: the next result; 0: that was the last; -ETIMEDOUT, -OTP_EDOWN: where OTP
+ * ends the caller: all tasks were stopped, otp_reason() says why. */
+int	otp_stream_next(struct otp_stream *stream,
+	    struct otp_stream_result *out);
+void	otp_stream_close(struct otp_stream *stream);	/* stops its tasks */
+
+/* --- supervised tasks: children of a task_supervisor --- */
+
+/*
+ * Start argv as a child of sup, and forget about it.  An argv whose first word
+ * has a "/" is a whole command line, for a supervisor without a template;
+ * otherwise it goes behind the template's arguments.  restart is NULL
+ * ("temporary") or a word of otpd.json(5), without a template.  path gets the
+ * child's (NULL: not wanted).  0 or -OTP_EREMOTE: otp_reason() has otpd's word
+ * ("max_children"), -OTP_ENOPROC...
+ */
+int	otp_task_start_child(struct otp *self, const char *sup,
+	    const char *const *argv, const char *restart, char *path,
+	    size_t size);
+/*
+ * A task for the functions above, as a temporary child of sup: argv is the
+ * name of a function of otp_task_main() and its arguments, behind the program
+ * unless sup has a template.  It is linked to its owner (which may end
+ * normally without harm) and may outlive an engine.
+ */
+#define OTP_TASK_NOLINK		0x01
+#define OTP_TASK_COMMAND	0x02	/* argv is any command line: its value is
+					 * its output; no template */
+int	otp_task_sup_async(struct otp *self, const char *sup,
+	    const char *const *argv, const void *input, size_t len,
+	    unsigned int flags, uint64_t *out);
+
+struct otp_task_entry {		/* a named function */
+	const char	*name;		/* NULL ends the table */
+	/* argv[0] is its name; input has a NUL beyond its length. */
+	int		(*fn)(struct otp_out *out, int argc, char **argv,
+		    const char *input, size_t len);
+};
+/*
+ * Be a program of such functions; the exit code for main.  By hand, "NAME
+ * [ARGUMENT...]" runs one and prints its value; its input is empty.
+ */
+int	otp_task_main(const struct otp_task_entry *table, int argc,
+	    char **argv);
 
 /* --- words --- */
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "libotp/serve.h"
+#include "libotp/task.h"
 #include "wire/reason.h"
 
 #define CALL_MS		5000
@@ -129,6 +130,7 @@ otp_free(struct otp *o)
 {
 	if (o == NULL)
 		return;
+	otpi_tasks_free(o);
 	(void)otpi_flush_all(o);
 	otpi_dest_free_all(o);
 	otpi_parts_free_all(o);

@@ -46,7 +46,7 @@ struct otpi_server {
 	void		*state;
 	/* the loop */
 	int		 epfd, timer_fd, exit_code;
-	bool		 foreign, in_callback, ended, suspended, trapping,
+	bool		 foreign, in_callback, ended, normal, suspended, trapping,
 			 ready;		/* init has returned */
 	struct otpi_pace pace;
 	struct otpi_conn *hot;		/* spoke last; read without asking */
