@@ -483,6 +483,7 @@ struct otp_pool_status {
 };
 int	otp_pool_status(struct otp *self, const char *pool, int timeout_ms,
 	    struct otp_pool_status *out);
+
 /* --- tasks: functions that run beside, each in a process of its own --- */
 
 #define OTP_BRUTAL_KILL	(-3)	/* of otp_task_shutdown() */

@@ -14,6 +14,7 @@
 #include "libotp/task.h"
 
 #define TIMEOUT_MS	5000
+#define ENDING_MAX	16
 
 struct item {			/* begun, its result not yet given */
 	struct item	*next;
@@ -34,6 +35,9 @@ struct otp_stream {
 	size_t		 taken;
 	unsigned int	 running;
 	bool		 ended;		/* the input has */
+	char		*ending[ENDING_MAX];	/* children that gave their
+						 * value last */
+	unsigned int	 nending;
 };
 
 struct otp_stream *
@@ -63,24 +67,68 @@ otp_stream_open(struct otp *o, otp_task_fn *fn, otp_stream_next_fn *next,
 	return s;
 }
 
+static void
+stop_all(struct otp_stream *s)
+{
+	struct item *i;
+
+	while ((i = s->first) != NULL) {
+		s->first = i->next;
+		(void)otp_task_shutdown(s->o, i->task->ref, OTP_BRUTAL_KILL,
+		    NULL, NULL);
+		free(i);
+	}
+	s->last = &s->first;
+	s->running = 0;
+	s->ended = true;
+}
+
 /* Those that run are ended, for nobody will have their results. */
 void
 otp_stream_close(struct otp_stream *s)
 {
-	struct item *i;
-
 	if (s == NULL)
 		return;
-	while ((i = s->first) != NULL) {
-		s->first = i->next;
-		if (!i->task->done)
-			(void)otp_task_shutdown(s->o, i->task->ref,
-			    OTP_BRUTAL_KILL, NULL, NULL);
-		else
-			otpi_task_release(s->o, i->task);
-		free(i);
-	}
+	stop_all(s);
+	while (s->nending > 0)
+		free(s->ending[--s->nending]);
 	free(s);
+}
+
+/*
+ * A child gives its value a moment before it has ended: where a supervisor is
+ * full, those of ours that are about to end make room.
+ */
+static bool
+made_room(struct otp_stream *s)
+{
+	struct otp_out out = { 0 };
+	char *path;
+
+	if (s->nending == 0 || strcmp(s->o->reason, "max_children") != 0)
+		return false;
+	path = s->ending[--s->nending];
+	if (otp_print(&out, "{\"op\":\"wait\",\"state\":\"gone\","
+	    "\"path\":") == 0 && otpi_json_string(&out, path) == 0 &&
+	    otp_print(&out, "}") == 0)
+		(void)otp_control(s->o, out.text, OTP_DEFAULT_TIMEOUT, NULL,
+		    NULL);
+	otpi_out_free(&out);
+	free(path);
+	return true;
+}
+
+static int
+begin_child(struct otp_stream *s, const char *input, bool linked,
+    struct otpi_task **out)
+{
+	int rc;
+
+	do
+		rc = otpi_task_sup(s->o, s->opt.sup, s->opt.argv, input,
+		    strlen(input), linked ? 0 : OTP_TASK_NOLINK, true, out);
+	while (rc == -OTP_EREMOTE && made_room(s));
+	return rc;
 }
 
 static int
@@ -91,9 +139,7 @@ begin(struct otp_stream *s, void *item)
 	int rc = -ENOMEM;
 
 	if (i != NULL && s->opt.sup != NULL)
-		rc = otpi_task_sup(s->o, s->opt.sup, s->opt.argv, item,
-		    strlen(item), linked ? 0 : OTP_TASK_NOLINK, true,
-		    &i->task);
+		rc = begin_child(s, item, linked, &i->task);
 	else if (i != NULL)
 		rc = otpi_task_fork(s->o, s->fn, item, linked, true, &i->task);
 	if (rc < 0) {
@@ -122,9 +168,10 @@ begin_some(struct otp_stream *s)
 			s->ended = true;
 		else if (rc > 0)
 			rc = begin(s, item);
+		if (rc < 0 && s->opt.sup == NULL)
+			(void)otpi_fail(s->o, rc, NULL);
 		if (rc < 0)
-			return otpi_fail(s->o, rc, s->opt.sup != NULL ?
-			    s->o->reason : NULL);
+			return rc;
 	}
 	return 0;
 }
@@ -143,6 +190,12 @@ settle(struct otp_stream *s, struct item *i, bool was_done)
 		return;
 	s->running--;
 	i->late = i->late || is_late(i);
+	if (i->task->path == NULL)
+		return;
+	if (s->nending == ENDING_MAX)
+		free(s->ending[--s->nending]);
+	s->ending[s->nending] = strdup(i->task->path);
+	s->nending += s->ending[s->nending] != NULL;
 }
 
 static void
@@ -197,22 +250,6 @@ is_fatal(const struct otp_stream *s, const struct item *i)
 		return (s->opt.flags & OTP_STREAM_KILL_TASK) == 0;
 	return i->task->error < 0 && !trapping &&
 	    (s->opt.flags & OTP_STREAM_NOLINK) == 0;
-}
-
-static void
-stop_all(struct otp_stream *s)
-{
-	struct item *i;
-
-	while ((i = s->first) != NULL) {
-		s->first = i->next;
-		(void)otp_task_shutdown(s->o, i->task->ref, OTP_BRUTAL_KILL,
-		    NULL, NULL);
-		free(i);
-	}
-	s->last = &s->first;
-	s->running = 0;
-	s->ended = true;
 }
 
 static int

@@ -52,7 +52,7 @@ struct order {			/* to start a child */
 	const char	*sup, *restart, *kind;
 	const char	*id;		/* a word to make it from */
 	const char	*program;	/* goes first; NULL: the template's */
-	const char	*mode;		/* or NULL */
+	const char	*mode, *name;	/* come next; or NULL */
 	const char *const *argv;
 };
 
@@ -60,7 +60,7 @@ static int
 put_order(struct otp_out *out, const struct order *w)
 {
 	const char *const program[] = { w->program, NULL };
-	const char *const mode[] = { w->mode, NULL };
+	const char *const mode[] = { w->mode, w->name, NULL };
 	char id[ID_SIZE];
 	bool first = true;
 	int rc;
@@ -181,6 +181,28 @@ otpi_task_tell(struct otp *o, struct otpi_task *t, const char *json)
 	(void)otpi_flush_all(o);
 }
 
+/*
+ * Until it has greeted: then what was said to it counts, even when its owner
+ * ends now.
+ */
+static void
+await_hello(struct otp *o, uint64_t request)
+{
+	uint64_t deadline = otpi_deadline(o, OTP_DEFAULT_TIMEOUT);
+	struct otpi_request *r;
+	struct otpi_conn *c;
+	int rc;
+
+	while ((r = otpi_request_find(o, request)) != NULL &&
+	    r->progress == OTPI_WAITING && !r->conn->greeted) {
+		c = r->conn;
+		rc = otpi_await(o, c, deadline);
+		if (rc == -ETIMEDOUT)
+			return;
+		otpi_pump(o, c, rc);
+	}
+}
+
 /* Its value is the reply to a call with the input. */
 static int
 call(struct otp *o, struct otpi_task *t, const void *input, size_t len,
@@ -196,7 +218,7 @@ call(struct otp *o, struct otpi_task *t, const void *input, size_t len,
 		return otpi_fail(o, -OTP_EDOWN, "noproc");
 	r->task = t->ref;
 	r->sync = own;
-	(void)otpi_flush_all(o);
+	await_hello(o, t->request);
 	r = otpi_request_find(o, t->request);
 	if (r != NULL && r->progress == OTPI_DONE && o->srv != NULL && !own)
 		(void)otpi_mail_self(o, FRAME_EXIT, t->ref, "", 0);
@@ -215,6 +237,7 @@ order_of(const char *sup, const char *const *argv, unsigned int flags,
 		(void)snprintf(program, PATH_SIZE, "%s/otp-task",
 		    libexec != NULL ? libexec : LIBEXECDIR);
 		out->program = program;
+		out->name = "command";
 	} else if (strchr(argv[0], '/') != NULL) {
 		out->program = argv[0];
 		out->argv++;
