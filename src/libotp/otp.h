@@ -438,6 +438,7 @@ int	otp_publish(struct otp *self, const char *registry, const char *topic,
  * 0 or -ENAMETOOLONG. */
 int	otp_via(char *out, size_t size, const char *registry,
 	    const void *key, size_t key_len);
+
 /* --- callers, as a server knows them --- */
 
 /*
