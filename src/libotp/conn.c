@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -446,6 +447,9 @@ void
 otpi_conn_clear(struct otp *o, struct otpi_conn *c)
 {
 	otpi_undirty(o, c);
+	/* A process forked meanwhile may have it, and keep it there. */
+	if (c->events != 0 && o->srv != NULL)
+		(void)epoll_ctl(o->srv->epfd, EPOLL_CTL_DEL, c->fd, NULL);
 	if (c->fd >= 0)
 		(void)close(c->fd);
 	c->fd = -1;
