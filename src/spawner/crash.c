@@ -33,6 +33,7 @@ static struct {
 	char		**env;
 	char		 manifest[sizeof(MANIFEST_ENV) + SAY_NUMBER];
 	char		 stack[STACK_SIZE] __attribute__((aligned(64)));
+	volatile sig_atomic_t depth;	/* crashes in the handler of crashes */
 } self;
 
 static void
@@ -57,9 +58,12 @@ crash_become(struct spawner *sp, const char *path)
 	if (self.env == NULL)	/* it would know of nothing */
 		return -ENOMEM;
 	manifest_each_fd(sp->carried, sp->held.high, set_keep);
-	adopted_each_fd(sp->table.slots, sp->table.high, set_keep);
+	if (self.depth < 2)	/* else that was the second crash */
+		adopted_each_fd(sp->table.slots, sp->table.high, set_keep);
 	(void)execve(path, (char *const *)(uintptr_t)self.argv, self.env);
 	rc = -errno;
+	if (self.depth != 0)
+		return rc;
 	manifest_each_fd(sp->carried, sp->held.high, set_close);
 	adopted_each_fd(sp->table.slots, sp->table.high, set_close);
 	return rc;
@@ -93,30 +97,39 @@ die(int sig)
 	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
-__attribute__((no_sanitize("address"))) static void
-crashed(int sig)
+/* True when otpd is to go on; this crash is counted and said. */
+static bool
+goes_on(struct manifest *m, int sig)
 {
 	static const struct timespec pause = { .tv_sec = 1 };
-	struct manifest *m = self.sp->carried;
 	char number[SAY_NUMBER];
 
-	if (syscall(SYS_getpid) != self.pid) {
-		die(sig);
-		return;
-	}
 	if (note(m, sig)) {
 		SAY(self.sp->err, "crashed by signal ",
 		    say_number(sig, number), ", once more: ",
 		    m->c.pid1 != 0 ? "it goes on after a pause" : "it ends");
-		if (m->c.pid1 == 0) {
-			die(sig);
-			return;
-		}
+		if (m->c.pid1 == 0)
+			return false;
 		(void)nanosleep(&pause, NULL);
 	} else {
 		SAY(self.sp->err, "crashed by signal ",
 		    say_number(sig, number),
 		    "; it goes on where it was, and services do not notice");
+	}
+	return true;
+}
+
+/* May crash itself over what has proved to be wrong, once. */
+__attribute__((no_sanitize("address"))) static void
+crashed(int sig)
+{
+	static const struct timespec pause = { .tv_sec = 1 };
+	struct manifest *m = self.sp->carried;
+
+	if (syscall(SYS_getpid) != self.pid || ++self.depth > 2 ||
+	    (self.depth == 1 && !goes_on(m, sig))) {
+		die(sig);
+		return;
 	}
 	do {
 		(void)crash_become(self.sp, "/proc/self/exe");
@@ -183,7 +196,7 @@ crash_init(struct spawner *sp)
 {
 	stack_t stack = { .ss_sp = self.stack, .ss_size = STACK_SIZE };
 	struct sigaction sa = { .sa_handler = crashed,
-	    .sa_flags = SA_ONSTACK };
+	    .sa_flags = SA_ONSTACK | SA_NODEFER };
 	const int *sig;
 	int rc;
 
@@ -196,6 +209,8 @@ crash_init(struct spawner *sp)
 	if (sigaltstack(&stack, NULL) < 0)
 		return -errno;
 	(void)sigfillset(&sa.sa_mask);
+	for (sig = crash_signals; *sig != 0; sig++)
+		(void)sigdelset(&sa.sa_mask, *sig);
 	for (sig = crash_signals; *sig != 0; sig++)
 		if (sigaction(*sig, &sa, NULL) < 0)
 			return -errno;
