@@ -156,7 +156,8 @@ main(int argc, char **argv)
 	struct otp *o;
 
 	if (argc < 2 || rounds < 1 || rounds > ROUNDS_MAX) {
-		(void)fprintf(stderr, "usage: bench-agent otp-agent [rounds]\n");
+		(void)fprintf(stderr,
+		    "usage: bench-agent otp-agent [rounds]\n");
 		return 2;
 	}
 	(void)snprintf(echo_path, sizeof(echo_path), "/tmp/otp-bench-e%d",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Pools under otpd: poolboy's rules by the names of their rows, holders that
- * are killed by the hundred, and what a pool survives.
+ * Pools under otpd: poolboy's rules by the names of their rows, starts that fail,
+ * and bad input.
  */
 #include <check.h>
 #include <errno.h>
@@ -9,153 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "workers/house.h"
-
-#define PATH		OTP_WORKER_MAX
-#define CHECKOUT	"{\"op\":\"checkout\"}"
-#define PEOPLE_MAX	1024
-
-/* --- a pool and its people --- */
-
-static void
-pool_house(struct house *h, const char *test, const char *more)
-{
-	char text[1024];
-
-	house_init(h, test);
-	(void)snprintf(text, sizeof(text), "{\"id\":\"db\",\"type\":\"pool\","
-	    "%s\"template\":{\"start\":[\"%s\"]}}", more,
-	    house_program(h, "tests/integration/service"));
-	house_child(h, text);
-	house_start(h);
-}
-
-static struct otp *
-person(struct house *h)
-{
-	struct otp_options options = { .size = sizeof(options) };
-	char run[256];
-	struct otp *o;
-
-	(void)snprintf(run, sizeof(run), "%s/run", h->rig.dir);
-	options.runtime_dir = run;
-	o = otp_new(&options);
-	want(h, o != NULL);
-	return o;
-}
-
-/* The path of a worker that is had at once, or within a start. */
-static const char *
-takes(struct house *h, struct otp *o)
-{
-	static char path[8][PATH];
-	static int i;
-
-	i = (i + 1) % 8;
-	if (otp_pool_checkout(o, "db", WANT_MS, path[i], PATH) < 0)
-		rig_fail(&h->rig, "no worker: %s", otp_reason(o));
-	return path[i];
-}
-
-static void
-gives(struct house *h, struct otp *o, const char *worker)
-{
-	want(h, otp_pool_checkin(o, "db", worker) == 0);
-}
-
-static struct otp_pool_status
-status(struct house *h, struct otp *o)
-{
-	struct otp_pool_status s;
-
-	if (otp_pool_status(o, "db", WANT_MS, &s) < 0)
-		rig_fail(&h->rig, "no status: %s", otp_reason(o));
-	return s;
-}
-
-enum figure { FREE, OVERFLOW, HELD, WAITING };
-
-static uint32_t
-figure(const struct otp_pool_status *s, enum figure f)
-{
-	switch (f) {
-	case FREE:
-		return s->free;
-	case OVERFLOW:
-		return s->overflow;
-	case HELD:
-		return s->held;
-	case WAITING:
-		return s->waiting;
-	}
-	return 0;
-}
-
-/* What others do is there by and by: ask until it is. */
-static void
-until(struct house *h, enum figure f, uint32_t wanted)
-{
-	time_t end = time(NULL) + WANT_MS / 1000;
-	struct otp_pool_status s;
-
-	do {
-		s = status(h, h->o);
-		if (figure(&s, f) == wanted)
-			return;
-	} while (time(NULL) < end);
-	rig_fail(&h->rig, "figure %d is %u, not %u", (int)f, figure(&s, f),
-	    wanted);
-}
-
-static void
-is(struct house *h, struct otp *o, enum otp_pool_state state, uint32_t free,
-    uint32_t overflow, uint32_t held)
-{
-	struct otp_pool_status s = status(h, o);
-
-	if (s.state != state || s.free != free || s.overflow != overflow ||
-	    s.held != held)
-		rig_fail(&h->rig, "state %d free %u overflow %u held %u, not "
-		    "%d %u %u %u", (int)s.state, s.free, s.overflow, s.held,
-		    (int)state, free, overflow, held);
-}
-
-/* A place in the queue that is not waited at; the queue has n then. */
-static uint64_t
-queues(struct house *h, struct otp *o, uint32_t n)
-{
-	uint64_t ref;
-
-	want(h, otp_send_request(o, "db", CHECKOUT, strlen(CHECKOUT), &ref) ==
-	    0);
-	(void)otp_flush(o);
-	until(h, WAITING, n);
-	return ref;
-}
-
-/* What it brought: the worker's path. */
-static const char *
-served(struct house *h, struct otp *o, uint64_t ref)
-{
-	static char path[PATH];
-	char *reply = NULL;
-	int rc = otp_receive_response(o, ref, WANT_MS, &reply, NULL);
-	cJSON *answer = rc < 0 ? NULL : cJSON_Parse(reply);
-
-	if (rc < 0)
-		rig_fail(&h->rig, "not served: %s", otp_reason(o));
-	(void)snprintf(path, sizeof(path), "%s",
-	    house_text(answer, "worker"));
-	want(h, path[0] != '\0');
-	cJSON_Delete(answer);
-	free(reply);
-	return path;
-}
+#include "workers/pool_people.h"
 
 /* --- the rows --- */
 
@@ -383,35 +240,6 @@ START_TEST(checkin_by_a_stranger_or_twice_is_ignored)
 }
 END_TEST
 
-/* A process that takes n workers and then waits to be killed. */
-static pid_t
-holder(struct house *h, int n, int told)
-{
-	char path[PATH];
-	struct otp *o;
-	pid_t pid = fork();
-
-	want(h, pid >= 0);
-	if (pid > 0)
-		return pid;
-	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	o = person(h);
-	for (int i = 0; i < n; i++)
-		if (otp_pool_checkout(o, "db", OTP_INFINITY, path, PATH) < 0)
-			_exit(1);
-	if (told >= 0)
-		(void)!write(told, "", 1);
-	for (;;)
-		(void)pause();
-}
-
-static void
-kills(pid_t pid)
-{
-	(void)kill(pid, SIGKILL);
-	(void)waitpid(pid, NULL, 0);
-}
-
 START_TEST(holder_dies_its_workers_are_checked_in)
 {
 	struct house h;
@@ -437,12 +265,6 @@ START_TEST(holder_dies_its_workers_are_checked_in)
 	house_done(&h);
 }
 END_TEST
-
-static void
-kill_worker(struct house *h, const char *path)
-{
-	want(h, kill(house_pid(h, path), SIGKILL) == 0);
-}
 
 START_TEST(worker_dies_free_or_held_it_is_replaced)
 {
@@ -618,107 +440,6 @@ START_TEST(an_overflow_worker_that_does_not_start_fails_one_caller)
 }
 END_TEST
 
-/* --- survival --- */
-
-START_TEST(engine_killed_loans_and_queue_are_kept)
-{
-	char mine[PATH];
-	struct otp *a, *b;
-	struct house h;
-	uint64_t waits;
-
-	pool_house(&h, __func__, "\"size\":1,\"max_overflow\":1,");
-	a = person(&h);
-	b = person(&h);
-	(void)snprintf(mine, PATH, "%s", takes(&h, a));
-	(void)takes(&h, a);
-	waits = queues(&h, b, 1);
-	house_kill_engine(&h);
-	is(&h, a, OTP_POOL_FULL, 0, 1, 2);
-	kill_worker(&h, mine);		/* the next engine tells of it */
-	want(&h, strcmp(served(&h, b, waits), mine) != 0);
-	house_kill_engine(&h);
-	otp_free(b);
-	until(&h, OVERFLOW, 0);
-	otp_free(a);
-	until(&h, FREE, 1);
-	house_done(&h);
-}
-END_TEST
-
-/* The engine is stopped over the question, and dies: nothing is lost. */
-START_TEST(engine_killed_while_a_worker_starts)
-{
-	struct house h;
-	cJSON *info;
-	uint64_t ref;
-	pid_t engine;
-	struct otp *a;
-
-	pool_house(&h, __func__, "\"size\":1,\"max_overflow\":2,");
-	a = person(&h);
-	(void)takes(&h, a);
-	info = house_control(&h, "{\"op\":\"info\"}");
-	engine = (pid_t)house_number(info, "engine_pid");
-	cJSON_Delete(info);
-	want(&h, kill(engine, SIGSTOP) == 0);
-	ref = queues(&h, a, 1);		/* its start has been asked for */
-	want(&h, kill(engine, SIGKILL) == 0);
-	h.crashed = true;
-	(void)served(&h, a, ref);
-	is(&h, a, OTP_POOL_OVERFLOW, 0, 1, 2);
-	house_settle(&h);
-	info = house_control(&h,
-	    "{\"op\":\"count_children\",\"sup\":\"db/workers\"}");
-	want(&h, (int)house_number(info, "active") == 2);
-	cJSON_Delete(info);
-	otp_free(a);
-	house_done(&h);
-}
-END_TEST
-
-START_TEST(pool_server_killed_all_begin_anew)
-{
-	char mine[PATH];
-	struct house h;
-	struct otp *a;
-	int worker;
-
-	pool_house(&h, __func__, "\"size\":2,\"max_overflow\":0,");
-	a = person(&h);
-	(void)snprintf(mine, PATH, "%s", takes(&h, a));
-	worker = house_pid(&h, mine);
-	want(&h, kill(house_pid(&h, "db/pool"), SIGKILL) == 0);
-	house_ends(&h, "db/pool", 1, "killed");
-	is(&h, a, OTP_POOL_READY, 2, 0, 0);
-	want(&h, kill(worker, 0) < 0 && errno == ESRCH);
-	gives(&h, a, mine);		/* a loan of the one before */
-	is(&h, a, OTP_POOL_READY, 2, 0, 0);
-	otp_free(a);
-	house_done(&h);
-}
-END_TEST
-
-START_TEST(pool_server_restarted_alone_ends_what_was_lent)
-{
-	char mine[PATH];
-	struct house h;
-	struct otp *a;
-	int worker;
-
-	pool_house(&h, __func__, "\"size\":2,\"max_overflow\":1,");
-	a = person(&h);
-	(void)snprintf(mine, PATH, "%s", takes(&h, a));
-	worker = house_pid(&h, mine);
-	house_order(&h, "result", "started",
-	    "{\"op\":\"restart\",\"path\":\"db/pool\"}");
-	is(&h, a, OTP_POOL_READY, 2, 0, 0);
-	want(&h, kill(worker, 0) < 0 && errno == ESRCH);
-	otp_free(a);
-	house_done(&h);
-}
-END_TEST
-
 static const char *const nonsense[] = { "", "{", "[]", "null",
 	"{\"op\":\"steal\"}", "{\"op\":7}", "{\"op\":\"checkout",
 	"{\"op\":\"\\u0000checkout\"}", "\xff" };
@@ -748,84 +469,11 @@ START_TEST(bad_input_is_refused)
 }
 END_TEST
 
-/* --- many --- */
-
-static int
-people(void)
-{
-	const char *text = getenv("OTPD_POOL_PEOPLE");
-	int n = text == NULL ? 40 : atoi(text);
-
-	return n < 2 ? 2 : n > PEOPLE_MAX ? PEOPLE_MAX : n;
-}
-
-/* Each worker once. */
-static void
-takes_once(struct house *h, bool *taken, int n, const char *path)
-{
-	int id = atoi(strrchr(path, '/') + 1);
-
-	if (id < 1 || id > n || taken[id])
-		rig_fail(&h->rig, "%s is lent twice, or none of ours", path);
-	taken[id] = true;
-}
-
-/*
- * Half of the holders die at once: the first half of those who wait are served,
- * each with a worker of its own, and nobody else.  Then the other half.
- */
-START_TEST(holders_killed_while_as_many_wait)
-{
-	static struct otp *waiting[PEOPLE_MAX];
-	static uint64_t refs[PEOPLE_MAX];
-	static pid_t holders[PEOPLE_MAX];
-	static bool taken[PEOPLE_MAX + 1];
-	int n = people(), half = n / 2, told[2];
-	char more[64], byte;
-	struct house h;
-
-	(void)snprintf(more, sizeof(more), "\"size\":%d,\"max_overflow\":0,",
-	    n);
-	pool_house(&h, __func__, more);
-	want(&h, pipe(told) == 0);
-	for (int i = 0; i < n; i++)
-		holders[i] = holder(&h, 1, told[1]);
-	for (int i = 0; i < n; i++)
-		want(&h, read(told[0], &byte, 1) == 1);
-	is(&h, h.o, OTP_POOL_FULL, 0, 0, (uint32_t)n);
-	for (int i = 0; i < n; i++) {
-		waiting[i] = person(&h);
-		refs[i] = queues(&h, waiting[i], (uint32_t)i + 1);
-	}
-	for (int part = 0; part < 2; part++) {
-		int from = part == 0 ? 0 : half, to = part == 0 ? half : n;
-
-		for (int i = from; i < to; i++)
-			want(&h, kill(holders[i], SIGKILL) == 0);
-		if (part == 0)
-			house_kill_engine(&h);	/* it has no part in this */
-		for (int i = from; i < to; i++) {
-			takes_once(&h, taken, n, served(&h, waiting[i],
-			    refs[i]));
-			(void)waitpid(holders[i], NULL, 0);
-		}
-		until(&h, WAITING, (uint32_t)(n - to));
-		is(&h, h.o, OTP_POOL_FULL, 0, 0, (uint32_t)n);
-	}
-	for (int i = 0; i < n; i++)
-		otp_free(waiting[i]);
-	until(&h, FREE, (uint32_t)n);
-	is(&h, h.o, OTP_POOL_READY, (uint32_t)n, 0, 0);
-	house_done(&h);
-}
-END_TEST
-
 static Suite *
 suite(void)
 {
 	Suite *s = suite_create("workers: pools");
-	TCase *c = tcase_create("rules"), *e = tcase_create("survival"),
-	    *m = tcase_create("many");
+	TCase *c = tcase_create("rules");
 
 	tcase_set_timeout(c, 60);
 	tcase_add_test(c,
@@ -855,15 +503,6 @@ suite(void)
 	    an_overflow_worker_that_does_not_start_fails_one_caller);
 	tcase_add_test(c, bad_input_is_refused);
 	suite_add_tcase(s, c);
-	tcase_set_timeout(e, 60);
-	tcase_add_test(e, engine_killed_loans_and_queue_are_kept);
-	tcase_add_test(e, engine_killed_while_a_worker_starts);
-	tcase_add_test(e, pool_server_killed_all_begin_anew);
-	tcase_add_test(e, pool_server_restarted_alone_ends_what_was_lent);
-	suite_add_tcase(s, e);
-	tcase_set_timeout(m, 300);
-	tcase_add_test(m, holders_killed_while_as_many_wait);
-	suite_add_tcase(s, m);
 	return s;
 }
 
