@@ -23,8 +23,8 @@ struct plan {
 	struct step	*steps;
 	uint32_t	 n, cap, at;
 	bool		 undoing;
-	bool		 busy;		/* the step's start was seen under way */
-	char		*error, *failed, *reason;	/* of the first failure */
+	bool		 busy;		/* a start was seen under way */
+	char		*error, *failed, *reason;	/* the first failure */
 	char		*refusal;	/* why the last call failed, or NULL */
 	server_peer	 peer;		/* 0: nobody waits */
 	uint64_t	 ref;

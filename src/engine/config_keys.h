@@ -19,7 +19,7 @@ enum key_where {
 	KEY_ALLOW	= 0x100,	/* inside of "allow" */
 	KEY_REGISTRY	= 0x200,	/* inside of one of "registries" */
 	KEY_APP		= 0x400,	/* an application's file */
-	KEY_APPS	= 0x800,	/* inside of the root's "applications" */
+	KEY_APPS	= 0x800,	/* inside of "applications" */
 	KEY_SUPS	= KEY_ROOT | KEY_SUP,
 	KEY_WORKERS	= KEY_WORKER | KEY_TEMPLATE,
 	KEY_CHILDREN	= KEY_SUP | KEY_WORKERS,

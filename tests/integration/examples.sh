@@ -31,7 +31,10 @@ pids() {
 		echo "$path $(pid_of "$path")"
 	done
 }
-changed() { pids "$@" | diff "$T/pids" - | sed -n 's/^> \(.*\) .*/\1/p' | tr '\n' ' '; }
+changed() {
+	pids "$@" | diff "$T/pids" - | sed -n 's/^> \(.*\) .*/\1/p' |
+	    tr '\n' ' '
+}
 mkdir "$T/etc"
 
 # --- etc ---
