@@ -207,6 +207,7 @@ handle_info(struct otp *self, const struct otp_info *info, void *state)
 	case OTP_MESSAGE:
 	case OTP_TIMEOUT:
 	case OTP_EXIT:
+	case OTP_TASK:
 		break;
 	}
 	return goes_on(p);

@@ -164,6 +164,7 @@ handle_info(struct otp *self, const struct otp_info *info, void *state)
 		break;
 	case OTP_TIMEOUT:
 	case OTP_TIMER:
+	case OTP_TASK:
 		break;
 	}
 	return OTP_OK;
