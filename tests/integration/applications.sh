@@ -175,6 +175,15 @@ for type in transient permanent; do
 	ok "A6: it says so" file_has "$T/stderr" \
 	    "the $type application a ended: shutdown"
 	app a <<-END
+	{ "start_type": "$type", "tree": { "auto_shutdown": "any_significant",
+	  "children": [ { "id": "one", "restart": "transient",
+	  "significant": true, "start": ["$SVC", "code", "0"] } ] } }
+	END
+	start
+	ctl -q signal TERM a/one
+	ended
+	is "A6: auto_shutdown of a $type one is its own end, too" $code 1
+	app a <<-END
 	{ "start_type": "$type", "tree": { "children": [
 	  { "id": "one", "start": ["$T/none"] } ] } }
 	END
