@@ -38,6 +38,7 @@ CALL(int, -1, mkdirat, (int d, const char *p, mode_t m), (d, p, m), "oel",
     "ENOSPC EROFS EACCES")
 CALL(void *, MAP_FAILED, mmap, (void *a, size_t n, int p, int f, int fd,
     off_t o), (a, n, p, f, fd, o), "oe", "ENOMEM EAGAIN")
+CALL(DIR *, NULL, opendir, (const char *p), (p), "o", "EMFILE ENOMEM EACCES")
 CALL(int, -1, pipe2, (int *fds, int f), (fds, f), "o", "EMFILE ENFILE")
 CALL(int, -1, poll, (struct pollfd *p, nfds_t n, int ms), (p, n, ms), "e",
     "EINTR ENOMEM")
@@ -77,6 +78,8 @@ CALL(ssize_t, -1, send, (int fd, const void *b, size_t n, int f),
     (fd, b, n, f), "el", "EINTR EAGAIN ENOBUFS ENOMEM")
 CALL(ssize_t, -1, sendmsg, (int fd, const struct msghdr *m, int f),
     (fd, m, f), "oe", "EINTR EAGAIN ENOBUFS ENOMEM")
+CALL(int, -1, connect, (int fd, const struct sockaddr *a, socklen_t n),
+    (fd, a, n), "o", "EACCES EAGAIN")
 CALL(int, -1, setsockopt, (int fd, int l, int o, const void *v, socklen_t n),
     (fd, l, o, v, n), "oel", "ENOMEM")
 CALL(int, -1, socket, (int d, int t, int p), (d, t, p), "oe",
@@ -137,6 +140,8 @@ NEVER(sigaltstack)	/* of a stack that is large enough */
 NEVER(signal)
 NEVER(sigprocmask)
 NEVER(umask)
+NEVER(readdir)		/* what cannot be read is at its end */
+NEVER(closedir)
 NEVER(geteuid)
 NEVER(getegid)
 NEVER(getpid)
@@ -158,5 +163,6 @@ PURE(sigaddset) PURE(sigdelset) PURE(sigemptyset) PURE(sigfillset)
 PURE(snprintf) PURE(strcasecmp) PURE(strchr) PURE(strchrnul) PURE(strcmp)
 PURE(strcspn) PURE(strerror) PURE(strftime) PURE(strlen) PURE(strncasecmp)
 PURE(strncmp) PURE(strnlen) PURE(strrchr) PURE(strsep) PURE(strspn)
+PURE(bcmp) PURE(putenv) PURE(strstr)
 PURE(strtod) PURE(strtol) PURE(strtoul) PURE(strtoull) PURE(unsetenv)
 PURE(vasprintf) PURE(vsnprintf)

@@ -16,6 +16,7 @@ used() {
 	    grep -vE '^__(ctype_b_loc|ctype_tolower_loc|chk_fail)$' |
 	    grep -vE '^__(libc_current_sigrtmax|memcpy_chk|memmove_chk)$' |
 	    grep -vE '^(cJSON_|llvm_|__llvm_)' |
+	    grep -vE '^((__)?environ|opt(arg|err|ind|opt)|std(err|out))$' |
 	    sed -e 's/^__\(.*\)_chk$/\1/' -e 's/^__\(.*\)_alias$/\1/' | sort -u
 }
 
