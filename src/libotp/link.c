@@ -194,7 +194,7 @@ otpi_link_event(struct otp *o, uint32_t events)
 		return;
 	if (events & EPOLLOUT)
 		(void)otpi_conn_flush(o, c);
-	rc = events & ~EPOLLOUT ? otpi_conn_recv(o, c) : 0;
+	rc = events & ~(uint32_t)EPOLLOUT ? otpi_conn_recv(o, c) : 0;
 	if (rc != 0)
 		otpi_link_pump(o, rc);
 	otpi_watch(o, c);

@@ -191,7 +191,7 @@ handle_event(struct otp *o, const struct epoll_event *ev)
 	case OTPI_DEST:
 		if (c->fd < 0)
 			break;
-		rc = ev->events & ~EPOLLOUT ? otpi_conn_recv(o, c) : 0;
+		rc = ev->events & ~(uint32_t)EPOLLOUT ? otpi_conn_recv(o, c) : 0;
 		if (rc != 0)
 			otpi_pump(o, c, rc);
 		break;
