@@ -182,6 +182,7 @@ struct crumb {			/* what the engine is about; see rung.h */
 #define OTPD_CRASHES_TOLD 16	/* at a time */
 #define PIDS_BUCKETS	1024
 #define NOTES_MAX	64
+#define REFUSED_MAX	64	/* uids turned away, in a minute */
 #define NAMES_BUCKETS	256
 
 struct engine {
@@ -224,6 +225,10 @@ struct engine {
 	uint32_t	 nnotes;
 	uint64_t	 next_note;
 	uint32_t	 peeked;	/* messages read, but still in the socket */
+	struct {		/* who was turned away by a worker, and told */
+		uint64_t	 at_ms;
+		uint32_t	 uid;
+	}		 refused[REFUSED_MAX];
 
 	struct request	*requests;
 	uint32_t	 nrequests, requests_cap;

@@ -14,7 +14,7 @@
 #include "engine/worker.h"
 #include "wire/reason.h"
 
-#define REFUSED_MS	50000	/* a worker says it once a minute */
+#define REFUSED_MS	60000
 
 typedef void cast_fn(struct engine *e, uint32_t slot, const struct caller *c);
 
@@ -61,20 +61,40 @@ cast_trap_exit(struct engine *e, uint32_t slot, const struct caller *c)
 	engine_save_child(e, slot);
 }
 
-/* Somebody who may not call it has tried; once a minute is enough. */
+/* Once a minute for each uid, whichever workers it tries. */
+static bool
+is_news(struct engine *e, uint32_t uid)
+{
+	uint64_t now = loop_now_ms();
+	size_t room = REFUSED_MAX;
+
+	for (size_t i = 0; i < REFUSED_MAX; i++) {
+		bool recent = e->refused[i].at_ms != 0 &&
+		    now - e->refused[i].at_ms < REFUSED_MS;
+
+		if (recent && e->refused[i].uid == uid)
+			return false;
+		if (!recent)
+			room = i;
+	}
+	if (room == REFUSED_MAX)
+		return false;		/* whoever tries with many */
+	e->refused[room].uid = uid;
+	e->refused[room].at_ms = now;
+	return true;
+}
+
+/* Somebody who may not call it has tried. */
 static void
 cast_refused(struct engine *e, uint32_t slot, const struct caller *c)
 {
 	const cJSON *uid = cJSON_GetObjectItemCaseSensitive(c->request, "uid");
-	struct worker *w = engine_child(e, slot)->worker;
-	uint64_t now = loop_now_ms();
 	char reason[32];
 
 	if (!cJSON_IsNumber(uid) || uid->valuedouble < 0 ||
 	    uid->valuedouble > UINT32_MAX ||
-	    (w->refused_ms != 0 && now - w->refused_ms < REFUSED_MS))
+	    !is_news(e, (uint32_t)uid->valuedouble))
 		return;
-	w->refused_ms = now;
 	(void)snprintf(reason, sizeof(reason), "{uid,%u}",
 	    (uint32_t)uid->valuedouble);
 	engine_event(e, EVENT_REFUSED, slot, reason);

@@ -17,7 +17,6 @@ struct worker {			/* while the child has a socket or a link */
 	struct peer	*link;		/* NULL: none */
 	uint64_t	 link_handle;
 	bool		 listening;
-	uint64_t	 refused_ms;	/* when it last said that it refused */
 	bool		 dirty;		/* the link has something to send */
 	bool		 again;		/* it was asked to say all again */
 	uint32_t	 missed;	/* messages, since it heard the last */

@@ -12,6 +12,7 @@
 #include "libotp/serve.h"
 
 #define GROUPS_MAX	256
+#define TOLD_NS		(60 * OTPI_NSEC)
 
 static int
 add(struct otpi_server *s, const char *word, size_t len)
@@ -87,4 +88,26 @@ otpi_allowed(const struct otpi_server *s, int fd, uid_t *out_uid,
 		if (has(s->gids, s->ngids, groups[i]))
 			return true;
 	return false;
+}
+
+bool
+otpi_refusal_is_news(struct otpi_server *s, uid_t uid)
+{
+	uint64_t now = otpi_now();
+	int room = -1;
+
+	for (int i = 0; i < OTPI_TOLD_MAX; i++) {
+		bool recent = s->told[i].at != 0 &&
+		    now - s->told[i].at < TOLD_NS;
+
+		if (recent && s->told[i].uid == uid)
+			return false;
+		if (!recent)
+			room = i;
+	}
+	if (room < 0)
+		return false;		/* whoever tries with many */
+	s->told[room].uid = uid;
+	s->told[room].at = now;
+	return true;
 }

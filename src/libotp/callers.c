@@ -179,11 +179,15 @@ otpi_expire(struct otp *o, uint64_t now)
 	struct otpi_conn *c;
 
 	for (int i = 0; i < 2; i++)
-		while ((c = o->srv->watch[i][0]) != NULL && c->due <= now)
-			turn_away(o, c, FRAME_E_TIMEOUT, i == 0 ?
-			    "no HELLO came in time" :
-			    "the rest of a frame did not come in time",
-			    -ETIMEDOUT);
+		while ((c = o->srv->watch[i][0]) != NULL && c->due <= now &&
+		    !o->srv->ended) {
+			/* Or has it, and it was we who did not read it? */
+			otpi_caller_received(o, c, otpi_conn_recv(o, c));
+			if (c->dead == 0 && c->due != 0 && c->due <= now)
+				turn_away(o, c, FRAME_E_TIMEOUT, i == 0 ?
+				    "no HELLO came in time" : "the rest of a "
+				    "frame did not come in time", -ETIMEDOUT);
+		}
 }
 
 void
@@ -350,6 +354,7 @@ void
 otpi_caller_pump(struct otp *o, struct otpi_conn *c)
 {
 	struct frame_header h;
+	bool whole = false;
 	char *payload;
 	int rc = 0;
 
@@ -357,6 +362,7 @@ otpi_caller_pump(struct otp *o, struct otpi_conn *c)
 	while (c->dead == 0 && !o->srv->ended && c->in.data != NULL &&
 	    ((otpi_conn_queued(c) | c->held) == 0 || !must_pause(o, c)) &&
 	    (rc = otpi_conn_next(o, c, &h, &payload)) > 0) {
+		whole = true;
 		take_frame(o, c, &h, payload);
 		if (otpi_conn_queued(c) > 0)
 			send_in_time(o, c);
@@ -366,6 +372,8 @@ otpi_caller_pump(struct otp *o, struct otpi_conn *c)
 		    rc);
 	else if (rc < 0)
 		turn_away(o, c, FRAME_E_PROTOCOL, "not a frame", rc);
+	if (c->dead == 0 && (whole || c->paused))
+		unwatch(o->srv, c);	/* the time is one frame's */
 	if (c->dead == 0 && !c->paused) {
 		otpi_conn_rest(o, c);
 		if (c->greeted && c->in.data == NULL)
@@ -442,11 +450,9 @@ welcome(struct otp *o, int fd)
 		otpi_caller_kill(o, c, -ENOTCONN);
 	} else if (!allowed) {
 		s->stats.refused++;
-		if (otpi_now() - s->told_refused > 60 * OTPI_NSEC) {
-			s->told_refused = otpi_now();
+		if (otpi_refusal_is_news(s, uid))
 			(void)otpi_link_cast(o,
 			    "{\"op\":\"refused\",\"uid\":%u}", uid);
-		}
 		turn_away(o, c, FRAME_E_REFUSED, "not for this user", -EACCES);
 	} else if (s->ncallers > s->max_callers) {
 		turn_away(o, c, FRAME_E_REFUSED, "too many callers", -EACCES);

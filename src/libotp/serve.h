@@ -11,6 +11,7 @@
 #define OTPI_QUEUE_PAUSE (1024U * 1024)	/* for one that does not read */
 #define OTPI_HELD_MAX	(1024U * 1024)	/* of one, while suspended */
 #define OTPI_IDS_MAX	64		/* of OTP_ALLOW */
+#define OTPI_TOLD_MAX	16		/* uids turned away, in a minute */
 
 enum otpi_system {		/* the tag of SYSTEM */
 	OTPI_GET_STATE = 1, OTPI_GET_STATUS, OTPI_SUSPEND, OTPI_RESUME,
@@ -63,7 +64,10 @@ struct otpi_server {
 	uint64_t	 accept_at;	/* not before; 0: now */
 	uint32_t	 uids[OTPI_IDS_MAX], gids[OTPI_IDS_MAX];
 	uint32_t	 nuids, ngids;
-	uint64_t	 told_refused;	/* when the engine was told, ns */
+	struct {
+		uint64_t	 at;	/* when the engine was told, ns */
+		uint32_t	 uid;
+	}		 told[OTPI_TOLD_MAX];
 	/* messages */
 	struct otpi_mail *mail, **mail_end;
 	uint64_t	 idle_at;	/* OTP_TIMEOUT then; 0: never */
@@ -119,6 +123,8 @@ int	otpi_answer(struct otp *o, uint64_t peer, uint8_t type, uint64_t ref,
 int	otpi_allow_parse(struct otpi_server *s, const char *text);
 bool	otpi_allowed(const struct otpi_server *s, int fd, uid_t *out_uid,
 	    int32_t *out_pid);
+/* Is the engine to be told?  Once a minute for each uid. */
+bool	otpi_refusal_is_news(struct otpi_server *s, uid_t uid);
 
 /* mail.c */
 int	otpi_mail(struct otp *o, uint64_t peer, bool self,

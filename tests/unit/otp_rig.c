@@ -364,8 +364,8 @@ rig_start_with(struct rig *r, const char *argument, bool linked,
 	ck_assert_ptr_nonnull(r->o);
 }
 
-static void
-await_socket(struct rig *r)
+void
+rig_await_socket(struct rig *r)
 {
 	uint64_t end = rig_now_ms() + PATIENCE_MS;
 	int fd;
@@ -380,7 +380,7 @@ void
 rig_start(struct rig *r, const char *argument)
 {
 	rig_start_with(r, argument, false, NULL, NULL);
-	await_socket(r);
+	rig_await_socket(r);
 }
 
 void

@@ -36,6 +36,7 @@ void	rig_start_linked(struct rig *r, const char *argument);
 void	rig_start_with(struct rig *r, const char *argument, bool linked,
 	    const struct otp_options *options,
 	    const struct otp_gen_server_ops *ops);
+void	rig_await_socket(struct rig *r);	/* it listens */
 void	rig_end(struct rig *r);
 int	rig_exit(struct rig *r);	/* wait for its end: exit code, 128+N */
 /* Call it; the reply is to be freed, NULL and *out_error when it failed. */

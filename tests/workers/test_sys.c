@@ -202,7 +202,10 @@ START_TEST(allow_another_user)
 	want(&h, call_as(&h, STRANGER, "c") == 1);
 	want(&h, call_as(&h, STRANGER, "c") == 1);
 	want(&h, house_do(&h, "c", "{\"do\":\"trap\",\"on\":1}") == 0);
-	want(&h, refusals(&h, "c", "{uid,12345}") == 1);
+	/* Each uid once a minute, wherever it tries. */
+	want(&h, refusals(&h, "a", "{uid,12346}") == 1);
+	want(&h, refusals(&h, "b", "{uid,12345}") == 1);
+	want(&h, refusals(&h, "c", "{uid,12345}") == 0);
 	want(&h, call_as(&h, STRANGER, "otpd") != 0);
 	cJSON_Delete(house_ask(&h, "c", GET));
 	house_done(&h);
