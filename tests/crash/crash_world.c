@@ -177,7 +177,19 @@ state_of(const char *pid)
 	return p != NULL && p[1] != '\0' ? p[2] : '?';
 }
 
-/* Children of otpd, its engine and logger counted; no zombie among them. */
+/* Otpd's clone, which may be about to get its name. */
+static bool
+is_keeper(const char *pid)
+{
+	char path[64], name[32] = "";
+
+	(void)snprintf(path, sizeof(path), "/proc/%.20s/comm", pid);
+	(void)slurp(path, name, sizeof(name));
+	return strncmp(name, "otpd", 4) == 0;
+}
+
+/* Children of otpd, its engine and logger counted, its keeper not; no zombie
+ * among them. */
 static unsigned
 count_processes(struct rig *r)
 {
@@ -191,7 +203,7 @@ count_processes(struct rig *r)
 			continue;
 		if (state_of(entry->d_name) == 'Z')
 			rig_fail(r, "%s is a zombie", entry->d_name);
-		n++;
+		n += !is_keeper(entry->d_name);
 	}
 	if (proc != NULL)
 		(void)closedir(proc);
