@@ -237,7 +237,7 @@ otp_stop(struct otp *o, const char *reason)
 		return -EINVAL;
 	(void)snprintf(s->reason, sizeof(s->reason), "%s", reason);
 	if (!s->in_callback && s->ops != NULL) {
-		s->asked = 0;
+		s->asked &= OTPI_ASK_REPLY;
 		otpi_end(o, s->reason, true);
 	}
 	s->asked |= OTPI_ASK_STOP;

@@ -415,6 +415,50 @@ START_TEST(a_program_with_a_loop_of_its_own_can_serve)
 }
 END_TEST
 
+static struct otp_from asker;
+
+static int
+keep_asker(struct otp *self, struct otp_from from, const char *text,
+    size_t len, void *state)
+{
+	(void)self;
+	(void)text;
+	(void)len;
+	(void)state;
+	asker = from;
+	return OTP_OK;
+}
+
+START_TEST(a_loop_of_ones_own_can_stop_it_with_a_reply)
+{
+	static const struct otp_gen_server_ops ops = {
+	    .handle_call = keep_asker };
+	struct otp_options opt = { .size = sizeof(opt) };
+	struct otp *self, *caller = otp_new(NULL);
+	char path[80], *reply = NULL;
+	uint64_t request;
+
+	(void)snprintf(path, sizeof(path), "%s.f", rig.socket);
+	opt.socket = path;
+	asker = (struct otp_from){ 0 };
+	ck_assert_int_eq(otp_gen_server_start(&ops, &opt, &self, NULL), 0);
+	ck_assert_int_eq(otp_send_request(caller, path, "x", 1, &request), 0);
+	(void)otp_flush(caller);
+	while (asker.peer == 0)
+		ck_assert_int_eq(otp_dispatch(self), 0);
+	ck_assert_int_eq(otp_stop_reply(self, "{my,end}", asker, "bye", 3),
+	    OTP_STOP);
+	ck_assert_int_eq(otp_receive_response(caller, request, 5000, &reply,
+	    NULL), 0);
+	ck_assert_str_eq(reply, "bye");
+	ck_assert_int_eq(otp_dispatch(self), 1);
+	ck_assert_int_ne(otp_exit_code(self), 0);
+	free(reply);
+	otp_free(self);
+	otp_free(caller);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -442,6 +486,7 @@ main(void)
 	tcase_add_test(tc, a_stranger_is_refused);
 	tcase_add_loop_test(tc, whoever_is_allowed_is_served, 0, 2);
 	tcase_add_test(tc, a_program_with_a_loop_of_its_own_can_serve);
+	tcase_add_test(tc, a_loop_of_ones_own_can_stop_it_with_a_reply);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
