@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -271,29 +270,6 @@ START_TEST(a_passed_descriptor_goes_nowhere)
 }
 END_TEST
 
-START_TEST(thousands_of_clients_are_served_at_once)
-{
-	enum { MANY = 2000 };
-	static int fds[MANY];
-	struct rlimit limit = { 4096, 4096 };
-	struct rig r;
-
-	(void)setrlimit(RLIMIT_NOFILE, &limit);
-	rig_start(&r, NULL);
-	for (int i = 0; i < MANY; i++)
-		fds[i] = raw_open(r.socket);
-	for (int i = 0; i < MANY; i++) {
-		raw_send(fds[i], FRAME_CALL, 0, 0, 9, "echo x");
-		r.log[0] = '\0';
-	}
-	for (int i = 0; i < MANY; i++)
-		raw_expect(fds[i], FRAME_REPLY, "x", NULL);
-	for (int i = 0; i < MANY; i++)
-		(void)close(fds[i]);
-	rig_end(&r);
-}
-END_TEST
-
 /* --- who may call --- */
 
 START_TEST(a_stranger_is_refused)
@@ -482,7 +458,6 @@ main(void)
 	tcase_add_test(tc, a_million_casts_are_handled_in_bounded_memory);
 	tcase_add_test(tc, a_client_that_vanishes_leaves_no_trace);
 	tcase_add_test(tc, a_passed_descriptor_goes_nowhere);
-	tcase_add_test(tc, thousands_of_clients_are_served_at_once);
 	tcase_add_test(tc, a_stranger_is_refused);
 	tcase_add_loop_test(tc, whoever_is_allowed_is_served, 0, 2);
 	tcase_add_test(tc, a_program_with_a_loop_of_its_own_can_serve);
