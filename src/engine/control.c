@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/permit.h"
 #include "engine/rung.h"
 #include "engine/worker.h"
 
@@ -40,6 +41,15 @@ control_refuse(struct engine *e, const struct caller *c, const char *error,
 	out_key_string(&o, "message", message);
 	out_text(&o, "}");
 	engine_reply(e, c->peer, c->ref, &o);
+}
+
+/* A worker asks for more than its user may. */
+void
+control_denied(struct engine *e, const struct caller *c)
+{
+	control_refuse(e, c, "permission", "a worker that does not run as "
+	    "otpd's user may only start, stop and signal its own user's "
+	    "processes, new ones from a template");
 }
 
 void
@@ -119,44 +129,52 @@ op_shutdown(struct engine *e, const struct caller *c)
 	control_ok(e, c);
 }
 
+/*
+ * Who may ask over a worker's link: anybody; of a worker of another user only
+ * what is about processes of its own (the handlers see to that); nobody but a
+ * worker of the engine's own user.
+ */
+enum op_class { ASKS, ORDERS, RULES };
+
 static const struct {
 	const char	*name;
 	op_fn		*fn;
+	enum op_class	 class;
 } ops[] = {
-	{ "status", op_status },
-	{ "start", op_start },
-	{ "stop", op_stop },
-	{ "restart", op_restart },
-	{ "signal", op_signal },
-	{ "reload", op_reload },
-	{ "check", op_check },
-	{ "shutdown", op_shutdown },
-	{ "events", op_events },
-	{ "why", op_why },
-	{ "failed", op_failed },
-	{ "wait", op_wait },
-	{ "sync", op_sync },
-	{ "info", op_info },
-	{ "start_child", op_start_child },
-	{ "terminate_child", op_terminate_child },
-	{ "restart_child", op_restart_child },
-	{ "delete_child", op_delete_child },
-	{ "which_children", op_which_children },
-	{ "count_children", op_count_children },
-	{ "partition", op_partition },
-	{ "apps", op_apps },
-	{ "app_start", op_app_start },
-	{ "app_stop", op_app_stop },
-	{ "app_restart", op_app_restart },
-	{ "get_env", op_get_env },
-	{ "set_env", op_set_env },
-	{ "task_supervisor", op_task_supervisor },
-	{ "register", op_register },
-	{ "unregister", op_unregister },
-	{ "whereis", op_whereis },
-	{ "why_down", op_why_down },
-	{ "resume", op_resume },
-	{ "upgrade", op_upgrade },
+	{ "status", op_status, ASKS },
+	{ "start", op_start, ORDERS },
+	{ "stop", op_stop, ORDERS },
+	{ "restart", op_restart, ORDERS },
+	{ "signal", op_signal, ORDERS },
+	{ "reload", op_reload, RULES },
+	{ "check", op_check, RULES },
+	{ "shutdown", op_shutdown, RULES },
+	{ "events", op_events, ASKS },
+	{ "why", op_why, ASKS },
+	{ "failed", op_failed, ASKS },
+	{ "wait", op_wait, ASKS },
+	{ "sync", op_sync, ASKS },
+	{ "info", op_info, ASKS },
+	{ "start_child", op_start_child, ORDERS },
+	{ "terminate_child", op_terminate_child, ORDERS },
+	{ "restart_child", op_restart_child, ORDERS },
+	{ "delete_child", op_delete_child, ORDERS },
+	{ "which_children", op_which_children, ASKS },
+	{ "count_children", op_count_children, ASKS },
+	{ "partition", op_partition, ASKS },
+	{ "apps", op_apps, ASKS },
+	{ "app_start", op_app_start, RULES },
+	{ "app_stop", op_app_stop, RULES },
+	{ "app_restart", op_app_restart, RULES },
+	{ "get_env", op_get_env, ASKS },
+	{ "set_env", op_set_env, RULES },
+	{ "task_supervisor", op_task_supervisor, ASKS },
+	{ "register", op_register, ASKS },
+	{ "unregister", op_unregister, ASKS },
+	{ "whereis", op_whereis, ASKS },
+	{ "why_down", op_why_down, ASKS },
+	{ "resume", op_resume, RULES },
+	{ "upgrade", op_upgrade, RULES },
 };
 
 void
@@ -208,7 +226,10 @@ engine_call(void *arg, server_peer peer, const struct frame_header *h,
 	}
 	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
 		if (strcmp(ops[i].name, name) == 0) {
-			ops[i].fn(e, &c);
+			if (ops[i].class == RULES && !permit_all(e, peer))
+				control_denied(e, &c);
+			else
+				ops[i].fn(e, &c);
 			cJSON_Delete(request);
 			return;
 		}

@@ -21,6 +21,7 @@ typedef void op_fn(struct engine *e, const struct caller *c);
 void	control_refuse(struct engine *e, const struct caller *c,
 	    const char *error, const char *format, ...)
 	    __attribute__((format(printf, 4, 5)));
+void	control_denied(struct engine *e, const struct caller *c);
 void	control_ok(struct engine *e, const struct caller *c);
 const char *control_string(const struct caller *c, const char *key);
 bool	control_is_true(const struct caller *c, const char *key);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/permit.h"
 #include "wire/reason.h"
 
 #define OBITUARIES_MAX	50
@@ -191,6 +192,10 @@ op_signal(struct engine *e, const struct caller *c)
 	order.sig = reason_signal_number(name);
 	if (order.sig < 0) {
 		control_refuse(e, c, "invalid", "no signal is called %s", name);
+		return;
+	}
+	if (!permit_slot(e, c->peer, slot)) {
+		control_denied(e, c);
 		return;
 	}
 	engine_set_path(e, slot);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "engine/apps.h"
+#include "engine/permit.h"
 
 static const char *const errors[CORE_NRESULTS] = {
 	[CORE_E_NOT_FOUND] = "not_found", [CORE_E_RUNNING] = "running",
@@ -212,6 +213,10 @@ operators_verb(struct engine *e, const struct caller *c, enum core_op op)
 		    "stopped with otpd itself: otpctl shutdown");
 		return;
 	}
+	if (!permit_slot(e, c->peer, slot)) {
+		control_denied(e, c);
+		return;
+	}
 	call.sup = view.parent;
 	call.child = view.id;
 	control_call_core(e, c, &call, engine_child(e, slot)->path);
@@ -290,6 +295,16 @@ resolve_pid(struct engine *e, const struct core_child *sup,
 	return !is_alive(pid);
 }
 
+/* Of one that is not there the core says so. */
+static bool
+may_order(struct engine *e, const struct caller *c,
+    const struct core_call *call)
+{
+	uint32_t slot = core_find(e->core, call->sup, call->child);
+
+	return slot == CORE_NONE || permit_slot(e, c->peer, slot);
+}
+
 /* OTP's calls: on a supervisor, with the id of a child where there is one. */
 static void
 otp_call(struct engine *e, const struct caller *c, enum core_op op)
@@ -312,6 +327,10 @@ otp_call(struct engine *e, const struct caller *c, enum core_op op)
 	if (on_child && !resolve_pid(e, &view, &call, &child)) {
 		control_refuse(e, c, "not_found", "%s has no child with the "
 		    "process %s", sup, call.child + 4);
+		return;
+	}
+	if (on_child && !may_order(e, c, &call)) {
+		control_denied(e, c);
 		return;
 	}
 	engine_set_path(e, call.sup);
@@ -403,6 +422,10 @@ op_start_child(struct engine *e, const struct caller *c)
 	if (!cJSON_IsObject(spec)) {
 		control_refuse(e, c, "invalid", "the specification of a child "
 		    "is missing: {\"id\": ...}");
+		return;
+	}
+	if (!permit_start(e, c->peer, call.sup, spec)) {
+		control_denied(e, c);
 		return;
 	}
 	config = read_spec(e, &view, spec);

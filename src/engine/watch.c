@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/permit.h"
 #include "engine/registry.h"
 #include "engine/worker.h"
 
@@ -239,6 +240,10 @@ watch_link(struct engine *e, uint32_t slot, const char *target)
 	}
 	if (at == slot || find_link(e, at, slot) != NULL)
 		return;
+	if (!permit_link(e, slot, at)) {	/* its end may end the other */
+		exit_signal(e, slot, target, "{refused,link}");
+		return;
+	}
 	watch_new(e, at, slot, 0, true);
 	watch_new(e, slot, at, 0, true);
 }
