@@ -17,6 +17,7 @@
 #include "libotp/serve.h"
 
 #define DESTS_MAX	256		/* connections kept */
+#define UNGREETED_MAX	4		/* connections lost, in a row */
 #define NAME_AGE_NS	(50 * OTPI_MSEC)	/* a name is looked up again */
 
 static void
@@ -271,6 +272,7 @@ take_hello(struct otp *o, struct otpi_dest *d, const struct frame_header *h,
 	d->pid = hello.pid;
 	d->generation = hello.generation;
 	d->refused = 0;
+	d->nungreeted = 0;
 	name = payload + sizeof(hello);
 	path = name < end ? memchr(name, '\0', (size_t)(end - name)) : NULL;
 	if (path != NULL && path + 1 < end)
@@ -378,6 +380,14 @@ drain(struct otp *o, struct otpi_dest *d)
 		otpi_dest_pump(o, d);
 }
 
+/* Nobody has greeted, so nobody has read it: the next one will be asked. */
+static bool
+goes_again(const struct otpi_dest *d, const struct otpi_request *r)
+{
+	return !d->conn.greeted && d->refused == 0 && r->again != NULL &&
+	    d->nungreeted < UNGREETED_MAX;
+}
+
 /* What it was sent fails; how it ended is asked only when somebody waits. */
 static void
 fail_sent(struct otp *o, struct otpi_dest *d, bool all)
@@ -390,7 +400,7 @@ fail_sent(struct otp *o, struct otpi_dest *d, bool all)
 	for (uint32_t i = 0; i < o->nrequests; i++) {
 		r = &o->requests[i];
 		if (r->progress != OTPI_WAITING || r->conn != &d->conn ||
-		    (!all && r->at >= d->conn.sent))
+		    (!all && (r->at >= d->conn.sent || goes_again(d, r))))
 			continue;
 		if (reason[0] == '\0' && error == -OTP_ENOPROC)
 			(void)snprintf(reason, sizeof(reason), "noproc");
@@ -401,11 +411,107 @@ fail_sent(struct otp *o, struct otpi_dest *d, bool all)
 	}
 }
 
+static int
+by_ref(const void *a, const void *b)
+{
+	const struct otpi_request *const *x = a, *const *y = b;
+
+	return (*x)->ref >> 16 < (*y)->ref >> 16 ? -1 : 1;
+}
+
+/* Requests that had been sent, in that order: where they stood in the stream
+ * is before its beginning now.  Their number; bytes of their frames. */
+static uint32_t
+sent_before(struct otp *o, struct otpi_dest *d, struct otpi_request **list,
+    size_t *bytes)
+{
+	struct otpi_request *r;
+	uint32_t n = 0;
+
+	*bytes = 0;
+	for (uint32_t i = 0; i < o->nrequests; i++) {
+		r = &o->requests[i];
+		if (r->progress != OTPI_WAITING || r->conn != &d->conn ||
+		    (int64_t)r->at >= 0)
+			continue;
+		list[n++] = r;
+		*bytes += FRAME_HEADER_LEN + (size_t)r->again_len;
+	}
+	qsort(list, n, sizeof(struct otpi_request *), by_ref);
+	return n;
+}
+
+static void
+queue_again(struct otpi_buf *out, struct otpi_request *r)
+{
+	struct frame_header h = { .type = FRAME_CALL, .ref = r->ref,
+	    .length = r->again_len };
+
+	r->at = out->end - out->pos;
+	frame_encode(&h, out->data + out->end);
+	if (h.length > 0)
+		memcpy(out->data + out->end + FRAME_HEADER_LEN, r->again,
+		    h.length);
+	out->end += FRAME_HEADER_LEN + (size_t)h.length;
+}
+
+/* What was sent and is to be sent again comes before what waits. */
+static int
+send_again(struct otp *o, struct otpi_dest *d)
+{
+	struct otpi_buf *rest = &d->conn.out, out = { 0 };
+	struct otpi_request **list;
+	uint32_t n;
+	size_t bytes;
+	int rc = 0;
+
+	if (d->nrequests == 0)
+		return 0;
+	list = malloc(o->nrequests * sizeof(struct otpi_request *));
+	if (list == NULL)
+		return -ENOMEM;
+	n = sent_before(o, d, list, &bytes);
+	if (n > 0)
+		rc = otpi_buf_take(o, &out, bytes + rest->end - rest->pos);
+	if (n > 0 && rc == 0) {
+		shift(o, d, 0, bytes);
+		for (uint32_t i = 0; i < n; i++)
+			queue_again(&out, list[i]);
+		if (rest->end > rest->pos)
+			memcpy(out.data + out.end, rest->data + rest->pos,
+			    rest->end - rest->pos);
+		out.end += rest->end - rest->pos;
+		otpi_buf_drop(o, rest);
+		*rest = out;
+	}
+	free(list);
+	return rc;
+}
+
+/* Keep what has not been sent, and what goes again. */
+static int
+rewind_stream(struct otp *o, struct otpi_dest *d)
+{
+	bool again = !d->conn.greeted;
+	struct otpi_buf out;
+	uint64_t from;
+
+	if (d->conn.fd >= 0 && d->conn.sent == 0)	/* our HELLO */
+		d->conn.cut = FRAME_HEADER_LEN + sizeof(struct frame_hello);
+	from = d->conn.sent + d->conn.cut;
+	otpi_conn_to_frame(&d->conn);
+	out = d->conn.out;
+	d->conn.out = (struct otpi_buf){ 0 };
+	otpi_conn_clear(o, &d->conn);
+	d->conn.out = out;
+	d->conn.sent = 0;
+	shift(o, d, from, 0);
+	return again ? send_again(o, d) : 0;
+}
+
 void
 otpi_dest_lost(struct otp *o, struct otpi_dest *d, int error)
 {
-	struct otpi_buf out;
-	uint64_t from;
 	int rc;
 
 	otpi_undirty(o, &d->conn);
@@ -415,28 +521,30 @@ otpi_dest_lost(struct otp *o, struct otpi_dest *d, int error)
 	d->sink = NULL;
 	fail_sent(o, d, false);
 	otpi_lost_monitors(o, d);
-	from = d->conn.sent + d->conn.cut;
-	otpi_conn_to_frame(&d->conn);
-	out = d->conn.out;
-	d->conn.out = (struct otpi_buf){ 0 };
-	otpi_conn_clear(o, &d->conn);
-	d->conn.out = out;
-	d->conn.sent = 0;
-	shift(o, d, from, 0);
-	if (otpi_conn_queued(&d->conn) == 0) {
+	d->nungreeted = d->conn.greeted ? 0 : d->nungreeted + 1;
+	rc = rewind_stream(o, d);
+	if (rc == 0 && otpi_conn_queued(&d->conn) == 0) {
 		otpi_buf_drop(o, &d->conn.out);
+		d->nungreeted = 0;
 		return;
 	}
-	rc = d->refused != 0 ? d->refused : error == -OTP_ENOPROC ? error :
-	    otpi_dest_connect(o, d, 0, true);
+	if (rc == 0)
+		rc = d->refused != 0 ? d->refused :
+		    error == -OTP_ENOPROC ? error :
+		    otpi_dest_connect(o, d, 0, true);
 	if (rc == 0)
 		rc = otpi_conn_flush(o, &d->conn);
 	if (rc >= 0)
 		return;
+	if (rc == -ENOTCONN && d->nungreeted < UNGREETED_MAX) {
+		otpi_dest_lost(o, d, rc);
+		return;
+	}
 	if (rc == -EAGAIN) {
 		otpi_dirty(o, &d->conn);
 		return;
 	}
 	fail_sent(o, d, true);
 	otpi_conn_clear(o, &d->conn);
+	d->nungreeted = 0;
 }

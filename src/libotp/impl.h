@@ -81,6 +81,7 @@ struct otpi_dest {			/* a server this process speaks to */
 	char		*sink;		/* received where it will stay; or NULL */
 	size_t		 sink_have;
 	uint32_t	 nrequests;	/* waiting for it */
+	uint32_t	 nungreeted;	/* connections in a row, lost so */
 	uint32_t	 nmonitors;
 };
 
@@ -97,6 +98,8 @@ struct otpi_request {
 	int		 error;
 	char		*data;		/* the reply, or the reason */
 	size_t		 len;
+	char		*again;		/* itself, sent before the greeting */
+	uint32_t	 again_len;
 	uint32_t	 next_free;
 };
 

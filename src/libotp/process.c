@@ -136,8 +136,10 @@ otp_free(struct otp *o)
 	otpi_parts_free_all(o);
 	if (o->srv != NULL)
 		server_free(o);
-	for (uint32_t i = 0; i < o->nrequests; i++)
+	for (uint32_t i = 0; i < o->nrequests; i++) {
 		free(o->requests[i].data);
+		free(o->requests[i].again);
+	}
 	free(o->requests);
 	otpi_buf_free_spares(o, 0);
 	free(o->runtime_dir);

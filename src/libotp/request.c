@@ -73,6 +73,8 @@ settle(struct otpi_request *r)
 	if (r->progress == OTPI_WAITING && r->conn->kind == OTPI_DEST)
 		((struct otpi_dest *)r->conn)->nrequests--;
 	r->progress = OTPI_DONE;
+	free(r->again);
+	r->again = NULL;
 }
 
 void
@@ -84,6 +86,23 @@ otpi_request_free(struct otp *o, struct otpi_request *r)
 	o->free_request = (uint32_t)(r - o->requests);
 }
 
+/* Whoever waits for a request that nobody has greeted, asks once more himself;
+ * of the others a copy is kept. */
+static int
+keep(struct otpi_conn *c, const void *payload, size_t len, bool sync,
+    char **out)
+{
+	*out = NULL;
+	if (sync || c->greeted || c->kind != OTPI_DEST)
+		return 0;
+	*out = malloc(len + 1);
+	if (*out == NULL)
+		return -ENOMEM;
+	if (len > 0)
+		memcpy(*out, payload, len);
+	return 0;
+}
+
 int
 otpi_request_new(struct otp *o, struct otpi_conn *c, uint8_t type,
     uint16_t tag, const void *payload, size_t len, uint64_t deadline,
@@ -93,6 +112,7 @@ otpi_request_new(struct otp *o, struct otpi_conn *c, uint8_t type,
 	    .deadline = deadline };
 	struct otpi_request *r;
 	uint64_t at = c->sent + otpi_conn_queued(c);
+	char *again;
 	int rc;
 
 	if (len > UINT32_MAX)
@@ -105,12 +125,17 @@ otpi_request_new(struct otp *o, struct otpi_conn *c, uint8_t type,
 	r = &o->requests[o->free_request];
 	h.length = (uint32_t)len;
 	h.ref = ++o->next_ref << SLOT_BITS | o->free_request;
-	rc = otpi_conn_put(o, c, &h, payload);
-	if (rc < 0)
+	rc = keep(c, payload, len, sync, &again);
+	if (rc == 0)
+		rc = otpi_conn_put(o, c, &h, payload);
+	if (rc < 0) {
+		free(again);
 		return rc;
+	}
 	o->free_request = r->next_free;
 	*r = (struct otpi_request){ .progress = OTPI_WAITING, .sync = sync,
-	    .ref = h.ref, .conn = c, .at = at };
+	    .ref = h.ref, .conn = c, .at = at, .again = again,
+	    .again_len = h.length };
 	if (c->kind == OTPI_DEST)
 		((struct otpi_dest *)c)->nrequests++;
 	*out_ref = h.ref;

@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "otp_rig.h"
@@ -130,6 +133,75 @@ START_TEST(a_cast_goes_to_the_next_incarnation)
 	ck_assert_int_eq(otp_cast(rig.o, rig.socket, "again", 5), 0);
 	(void)otp_flush(rig.o);
 	rig_await(&rig, "cast:again");
+}
+END_TEST
+
+/* Who listens there, for the test to play. */
+static int
+listen_at(const char *path)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)snprintf(to.sun_path, sizeof(to.sun_path), "%s", path);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	ck_assert_int_eq(listen(fd, 64), 0);
+	return fd;
+}
+
+/* It died before it greeted: nobody can have read them.  The first 40 of them,
+ * or none, were sent. */
+START_TEST(requests_nobody_greeted_go_to_the_next_incarnation)
+{
+	char path[80], text[16], *reply;
+	uint64_t requests[50];
+	int listening;
+
+	(void)snprintf(path, sizeof(path), "%s.p", rig.socket);
+	listening = listen_at(path);
+	for (int i = 0; i < 50; i++) {
+		(void)snprintf(text, sizeof(text), "echo %02d", i);
+		ck_assert_int_eq(otp_send_request(rig.o, path, text, 7,
+		    &requests[i]), 0);
+		if (i < _i)
+			(void)otp_flush(rig.o);
+	}
+	if (_i > 0)
+		(void)close(accept(listening, NULL, NULL));
+	(void)close(listening);
+	ck_assert_int_eq(rename(rig.socket, path), 0);
+	for (int i = 0; i < 50; i++) {
+		ck_assert_int_eq(otp_receive_response(rig.o, requests[i],
+		    5000, &reply, NULL), 0);
+		ck_assert_int_eq(atoi(reply), i);
+		free(reply);
+	}
+	ck_assert_ptr_nonnull(strstr(rig.log, "38 call:echo 39 call:echo 40 "
+	    "call:echo 41"));
+	ck_assert_int_eq(rename(path, rig.socket), 0);
+}
+END_TEST
+
+START_TEST(requests_nobody_ever_greets_end)
+{
+	uint64_t request, began = rig_now_ms();
+	char path[80];
+	pid_t pid;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s.p", rig.socket);
+	fd = listen_at(path);
+	pid = fork();
+	while (pid == 0)
+		(void)close(accept(fd, NULL, NULL));
+	(void)close(fd);
+	ck_assert_int_eq(otp_send_request(rig.o, path, "x", 1, &request), 0);
+	ck_assert_int_eq(otp_receive_response(rig.o, request, 5000, NULL,
+	    NULL), -OTP_ENOPROC);
+	ck_assert_uint_lt(rig_now_ms() - began, 4000);
+	(void)kill(pid, SIGKILL);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	(void)unlink(path);
 }
 END_TEST
 
@@ -340,6 +412,11 @@ main(void)
 	tcase_add_test(tc, a_killed_server_fails_the_call_in_flight);
 	tcase_add_test(tc, a_call_goes_to_the_next_incarnation);
 	tcase_add_test(tc, a_cast_goes_to_the_next_incarnation);
+	tcase_add_loop_test(tc,
+	    requests_nobody_greeted_go_to_the_next_incarnation, 0, 1);
+	tcase_add_loop_test(tc,
+	    requests_nobody_greeted_go_to_the_next_incarnation, 40, 41);
+	tcase_add_test(tc, requests_nobody_ever_greets_end);
 	tcase_add_test(tc, a_call_to_oneself_is_an_error);
 	tcase_add_test(tc, a_message_to_oneself_arrives);
 	tcase_add_test(tc, a_cast_to_nobody_is_ok);
