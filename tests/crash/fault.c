@@ -141,7 +141,8 @@ __wrap_fcntl(int fd, int op, ...)
 	long more;
 
 	ONE_MORE(op, more);
-	return op == F_DUPFD_CLOEXEC && fault("fcntl") ? -1 : __real_fcntl(fd, op, more);
+	return op == F_DUPFD_CLOEXEC && fault("fcntl") ? -1 :
+	    __real_fcntl(fd, op, more);
 }
 
 int __real_ioctl(int fd, unsigned long op, ...);
