@@ -116,7 +116,7 @@ command(struct otp_out *out, int argc, char **argv, const char *input,
     size_t len)
 {
 	char reason[OTP_REASON_MAX];
-	struct ends e;
+	struct ends e = { -1, -1 };
 	int status, rc;
 	pid_t pid;
 
