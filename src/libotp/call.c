@@ -332,18 +332,6 @@ otp_multi_call(struct otp *o, const char *const *to, size_t n,
 	return good;
 }
 
-int
-otp_control(struct otp *o, const char *json, int timeout_ms, char **reply,
-    size_t *reply_len)
-{
-	uint64_t deadline = otpi_deadline(o, timeout_ms);
-
-	if (otpi_has_link(o))
-		return otpi_link_call(o, json, deadline, reply, reply_len);
-	return try_call(o, "otpd", json, strlen(json), deadline, reply,
-	    reply_len);
-}
-
 /* Nobody but the engine knows how a process ended. */
 void
 otpi_why_down(struct otp *o, struct otpi_dest *d, char out[OTP_REASON_MAX])

@@ -20,6 +20,7 @@
 #define OTPI_SINK	(128U * 1024)	/* replies received without a copy */
 #define OTPI_BIG	(16U * 1024)	/* payloads sent without a copy */
 #define OTPI_SPARES	4
+#define OTPI_NOBODY_KNOWS "{engine_down,unknown}"
 #define OTPI_NSEC	1000000000ULL
 #define OTPI_MSEC	1000000ULL
 

@@ -120,9 +120,10 @@ lost_answers(struct otp *o)
 {
 	for (uint32_t i = 0; i < o->nrequests; i++)
 		if (o->requests[i].progress == OTPI_WAITING &&
-		    o->requests[i].conn == &o->srv->link &&
-		    o->requests[i].repeat)
-			otpi_request_fail(o, &o->requests[i], -ERESTART, "");
+		    o->requests[i].conn == &o->srv->link)
+			otpi_request_fail(o, &o->requests[i],
+			    o->requests[i].repeat ? -ERESTART : -OTP_EUNKNOWN,
+			    OTPI_NOBODY_KNOWS);
 }
 
 /* otpd is gone: what waits for it fails, what it watched is lost to us. */

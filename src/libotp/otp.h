@@ -39,7 +39,9 @@ enum {				/* negated in results */
 	OTP_EREFUSED,		/* it does not speak with this user */
 	OTP_EFULL,		/* too much is queued for it: OTP_FULL_ERROR */
 	OTP_EREMOTE,		/* it answered with an error: otp_reason() */
-	OTP_EALREADY		/* the name is taken */
+	OTP_EALREADY,		/* the name is taken */
+	OTP_EUNKNOWN		/* the engine died over the request: nobody
+				 * knows whether it was done */
 };
 
 struct otp;			/* a process */
@@ -246,7 +248,11 @@ int	otp_multi_call(struct otp *self, const char *const *to, size_t n,
 	    const void *request, size_t len, int timeout_ms,
 	    struct otp_result *results);
 
-/* A request to the engine, over the link when there is one. */
+/*
+ * A request to the engine, over the link when there is one.  If the engine
+ * dies over it, a question is put to the next one; of a request that changes
+ * something nobody knows whether it was done: -OTP_EUNKNOWN, at once.
+ */
 int	otp_control(struct otp *self, const char *json, int timeout_ms,
 	    char **reply, size_t *reply_len);
 

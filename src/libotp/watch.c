@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "libotp/serve.h"
 
@@ -93,9 +94,22 @@ refusal(struct otp *o, const char *reply, size_t len)
 	    -OTP_EREMOTE, error);
 }
 
+/* Is who has the name this process? */
+static bool
+is_own(const struct otp *o, const char *reply, size_t len)
+{
+	char path[512], pid[32];
+
+	return otpi_json_get(reply, len, "path", path, sizeof(path)) == 0 &&
+	    otpi_json_get(reply, len, "pid", pid, sizeof(pid)) == 0 &&
+	    strcmp(path, o->srv->path) == 0 &&
+	    strtol(pid, NULL, 10) == (long)getpid();
+}
+
 int
 otp_register(struct otp *o, const char *name)
 {
+	bool lost = false;
 	char *reply = NULL;
 	size_t len = 0;
 	int rc;
@@ -105,9 +119,13 @@ otp_register(struct otp *o, const char *name)
 	if (strlen(name) > NAME_MAX_LEN || name[0] == '\0' ||
 	    strchr(name, '/') != NULL)
 		return otpi_fail(o, -EINVAL, NULL);
-	rc = ask_name(o, "register", name, &reply, &len);
+	while ((rc = ask_name(o, "register", name, &reply, &len)) ==
+	    -OTP_EUNKNOWN)
+		lost = true;
 	if (rc == 0)
 		rc = refusal(o, reply, len);
+	if (rc == -OTP_EALREADY && lost && is_own(o, reply, len))
+		rc = 0;			/* the first time did it */
 	free(reply);
 	return rc;
 }
@@ -115,15 +133,20 @@ otp_register(struct otp *o, const char *name)
 int
 otp_unregister(struct otp *o, const char *name)
 {
+	bool lost = false;
 	char *reply = NULL;
 	size_t len = 0;
 	int rc;
 
 	if (!otpi_has_link(o))
 		return otpi_fail(o, -ENOTCONN, "noconnection");
-	rc = ask_name(o, "unregister", name, &reply, &len);
+	while ((rc = ask_name(o, "unregister", name, &reply, &len)) ==
+	    -OTP_EUNKNOWN)
+		lost = true;
 	if (rc == 0)
 		rc = refusal(o, reply, len);
+	if (rc == -OTP_EREMOTE && lost && strcmp(o->reason, "not_found") == 0)
+		rc = 0;
 	free(reply);
 	return rc;
 }

@@ -29,6 +29,9 @@ otp_strerror(int error)
 		return "the server answered with an error";
 	case OTP_EALREADY:
 		return "the name is taken";
+	case OTP_EUNKNOWN:
+		return "the engine ended over the request: nobody knows "
+		    "whether it was done";
 	case ETIMEDOUT:
 		return "no reply in time";
 	case EMSGSIZE:

@@ -102,6 +102,11 @@ about_others(struct otp *self, const char *verb, const char *rest)
 	else if (strcmp(verb, "name") == 0)
 		note("name:%d:%s", otp_register(self, rest),
 		    otp_reason(self));
+	else if (strcmp(verb, "unname") == 0)
+		note("unname:%d", otp_unregister(self, rest));
+	else if (strcmp(verb, "control") == 0)
+		note("control:%d:%s", otp_control(self, rest, 5000, NULL,
+		    NULL), otp_reason(self));
 	else if (strcmp(verb, "ask") == 0)
 		rc = otp_send_request(self, rest, "echo asked", 10, &ref);
 	else if (strcmp(verb, "ask_wait") == 0 &&

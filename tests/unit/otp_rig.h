@@ -7,7 +7,7 @@
  * "later" and "release", "timeout MS", "continue", "hibernate", "after MS",
  * "timer MS", "interval MS", "cancel", "self", "tell_self", "nap MS" (inside
  * the callback), "trap", "monitor T", "demonitor", "link T", "name N",
- * "ask T" and "ask_wait T" (a request to another).
+ * "unname N", "control JSON", "ask T" and "ask_wait T" (a request to another).
  */
 #ifndef OTPD_UNIT_OTP_RIG_H
 #define OTPD_UNIT_OTP_RIG_H

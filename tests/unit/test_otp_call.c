@@ -72,10 +72,16 @@ END_TEST
 
 START_TEST(the_server_is_not_told_of_a_timeout)
 {
-	ck_assert_int_eq(otp_call(rig.o, rig.socket, "nap 60", 6, 20, NULL,
-	    NULL), -ETIMEDOUT);
+	uint64_t request;
+
+	ck_assert_int_eq(otp_send_request(rig.o, rig.socket, "nap 300", 7,
+	    &request), 0);
+	(void)otp_flush(rig.o);
+	rig_await(&rig, "call:nap 300");
+	ck_assert_int_eq(otp_receive_response(rig.o, request, 0, NULL, NULL),
+	    -ETIMEDOUT);
 	rig_ok(&rig, "hello");
-	ck_assert_ptr_nonnull(strstr(rig.log, "call:nap 60 call:hello"));
+	ck_assert_ptr_nonnull(strstr(rig.log, "call:nap 300 call:hello"));
 }
 END_TEST
 

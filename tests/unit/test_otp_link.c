@@ -161,6 +161,66 @@ START_TEST(a_name_that_is_taken_says_who_has_it)
 }
 END_TEST
 
+static void
+tell(const char *text)
+{
+	ck_assert_int_eq(otp_cast(rig.o, rig.socket, text, strlen(text)), 0);
+	(void)otp_flush(rig.o);
+}
+
+/* An engine that dies over a request is followed by one that greets. */
+START_TEST(a_question_is_put_to_the_next_engine)
+{
+	struct frame_header first, h;
+
+	tell("control {\"op\":\"which_children\"}");
+	raw_expect(rig.engine, FRAME_CALL, "which_children", &first);
+	raw_hello(rig.engine);
+	raw_expect(rig.engine, FRAME_CALL, "which_children", &h);
+	ck_assert_uint_ne(h.ref, first.ref);
+	raw_send(rig.engine, FRAME_REPLY, 0, 0, h.ref, "[]");
+	rig_await(&rig, "control:0:");
+}
+END_TEST
+
+START_TEST(nobody_knows_whether_an_order_was_carried_out)
+{
+	uint64_t began = rig_now_ms();
+
+	tell("control {\"op\":\"start_child\"}");
+	raw_expect(rig.engine, FRAME_CALL, "start_child", NULL);
+	raw_hello(rig.engine);
+	rig_await(&rig, "control:-4103:{engine_down,unknown}");
+	ck_assert_uint_lt(rig_now_ms() - began, 4000);
+}
+END_TEST
+
+/* Either the first engine has done it, or it has not. */
+START_TEST(a_name_is_registered_whichever_engine_did_it)
+{
+	struct frame_header h;
+	char text[96];
+
+	tell("name cache");
+	raw_expect(rig.engine, FRAME_CALL, "register", NULL);
+	raw_hello(rig.engine);
+	raw_expect(rig.engine, FRAME_CALL, "register", &h);
+	(void)snprintf(text, sizeof(text), "{\"error\":\"already_started\","
+	    "\"path\":\"%s\",\"pid\":%d}", _i == 2 ? "web/c" : "web/rig",
+	    (int)rig.pid);
+	raw_send(rig.engine, FRAME_REPLY, 0, 0, h.ref, _i == 0 ?
+	    "{\"result\":\"ok\"}" : text);
+	rig_await(&rig, _i == 2 ? "name:-4102:" : "name:0:");
+	tell("unname cache");
+	raw_expect(rig.engine, FRAME_CALL, "unregister", NULL);
+	raw_hello(rig.engine);
+	raw_expect(rig.engine, FRAME_CALL, "unregister", &h);
+	raw_send(rig.engine, FRAME_REPLY, 0, 0, h.ref, _i == 0 ?
+	    "{\"result\":\"ok\"}" : "{\"error\":\"not_found\"}");
+	rig_await(&rig, "unname:0");
+}
+END_TEST
+
 START_TEST(what_comes_during_a_request_to_the_engine_is_handled_after_it)
 {
 	struct frame_header h;
@@ -411,6 +471,8 @@ main(void)
 		a_link_is_said_to_the_engine,
 		what_comes_during_a_request_to_the_engine_is_handled_after_it,
 		a_new_engine_is_told_everything_again,
+		a_question_is_put_to_the_next_engine,
+		nobody_knows_whether_an_order_was_carried_out,
 		a_server_outlives_otpd,
 		get_state_is_the_whole_state_in_mailbox_order,
 		replace_state_replaces_it,
@@ -439,6 +501,8 @@ main(void)
 	tcase_add_loop_test(tc, exit_signals_are_as_in_the_table, 0,
 	    sizeof(signals) / sizeof(signals[0]));
 	tcase_add_loop_test(tc, a_name_that_is_taken_says_who_has_it, 0, 2);
+	tcase_add_loop_test(tc,
+	    a_name_is_registered_whichever_engine_did_it, 0, 3);
 	tcase_add_loop_test(tc,
 	    a_monitor_without_otpd_watches_the_connection, 0, 2);
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)

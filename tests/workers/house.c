@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -454,8 +455,8 @@ next_engine(struct house *h, pid_t pid)
 {
 	cJSON *info;
 
-	/* A call to the one that dies may be lost with it. */
-	for (int i = 0; i < 10; i++) {
+	/* Until it serves nobody does: one that was lost is asked for again. */
+	for (int waited = 0; waited < WANT_MS; waited += poll(NULL, 0, 1) + 1) {
 		char *reply = NULL;
 		int rc = otp_control(h->o, "{\"op\":\"info\"}", WANT_MS,
 		    &reply, NULL);
