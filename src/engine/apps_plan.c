@@ -447,7 +447,7 @@ undo_step(struct engine *e, struct plan *p)
 static void
 give_up(struct plan *p)
 {
-	if (p->error == NULL) {
+	if (p->error == NULL && p->n > 0) {	/* else nothing was to start */
 		p->error = xstrdup("shutdown");
 		p->failed = xstrdup(p->steps[p->at < p->n ? p->at : 0].name);
 	}

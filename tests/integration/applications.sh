@@ -204,8 +204,28 @@ ok "it says what is missing" has "$(events event path reason)" \
     "start_failed needs_a {not_started,a}"
 stop
 
+# --- the end comes before there was anything to start ---
+rm "$T"/apps/*.json
+config <<END
+{ "children": [ { "id": "never", "start": ["$SVC"], "ready": "notify" } ],
+  "applications": { "folder": "apps" } }
+END
+app late <<END
+{ "autostart": false, "tree": { "children": [ $(svc w) ] } }
+END
+begin
+await_event "starting never - -"
+is "none starts with otpd" "$(state)" "late stopped"
+stop
+config <<END
+{ "children": [ $(svc own) ], "applications": { "folder": "apps" } }
+END
+rm "$T/apps/late.json"
+
 # --- an engine that dies while they start ---
-rm "$T/apps/a.json" "$T/apps/needs_a.json"
+app c <<END
+{ "tree": { "children": [ $(svc w) ] } }
+END
 mkfifo "$T/gate"
 app b <<END
 { "applications": ["c"], "tree": { "children": [
