@@ -2,8 +2,9 @@
 /*
  * The last way to never have two of a service: before anything is started,
  * whatever says that this runtime directory's otpd started it is stopped.
- * Only leaders of a session are looked for, for otpd makes each service one,
- * and none whose parent is an otpd.
+ * Only leaders of a session are looked for, for otpd makes each service one.
+ * Who their parent is does not matter: no otpd but us has this directory, and
+ * one that has another may be the first process, or a subreaper.
  */
 #include "spawner/survivors.h"
 
@@ -56,36 +57,18 @@ is_marked(int pid, const char *marker)
 	return found;
 }
 
-/* Another otpd's, or the end of one that is under way. */
-static bool
-is_cared_for(int ppid)
-{
-	char path[PROCESS_PATH], name[16] = "";
-	ssize_t n;
-	int fd;
-
-	process_path(ppid, "/comm", path);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = read(fd, name, sizeof(name) - 1);
-	(void)close(fd);
-	return n == 5 && memcmp(name, "otpd\n", 5) == 0;
-}
-
 /* A descriptor of it if it is one; -1. */
 static int
 open_survivor(const struct spawner *sp, int pid)
 {
-	int fd, ppid;
+	int fd;
 
 	if (pid <= 1 || pid == getpid() ||
 	    (int)process_field(pid, 6) != pid || !is_marked(pid, sp->marker))
 		return -1;
 	fd = process_open(pid);
-	ppid = (int)process_field(pid, 4);
-	if (fd >= 0 && is_marked(pid, sp->marker) && ppid != getpid() &&
-	    !is_cared_for(ppid))
+	if (fd >= 0 && is_marked(pid, sp->marker) &&
+	    (int)process_field(pid, 4) != getpid())
 		return fd;
 	if (fd >= 0)
 		(void)close(fd);

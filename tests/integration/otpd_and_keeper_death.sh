@@ -83,6 +83,30 @@ stop_other
 RUN=$mine otpd_pid=$other_pid
 stop
 
+# --- an otpd below another one: the outer one becomes the parent ---
+cat > "$T/inner.json" <<END
+{ "children": [ { "id": "a", "start": ["$SVC", "alone", "$T/c"] } ] }
+END
+config <<END
+{ "children": [ { "id": "inner", "env": { "OTP_LIBEXEC": "$OTP_LIBEXEC" },
+    "start": ["$OTPD_BUILDDIR/otpd", "-c", "$T/inner.json", "-r",
+      "$T/inner", "-l", "$T/inner.logs"], "shutdown": 20000 } ] }
+END
+start
+outer=$RUN outer_pid=$otpd_pid otpd_pid=$(pid_of inner)
+RUN=$T/inner
+await exists "$RUN/names/otpd"
+ctl -q sync --timeout 20
+pid=$(pid_of a) engine=$(ctl --json info | pick engine_pid)
+rm "$RUN/names/otpd"
+kill_both
+await exists "$RUN/names/otpd"
+ctl -q sync --timeout 30
+is "what is left of it is stopped, too" "$(cat "$T/c")" ""
+await gone "$pid"
+RUN=$outer otpd_pid=$outer_pid
+stop
+
 # --- on_otpd_death: kill ---
 config <<END
 { "on_otpd_death": "kill", "children": [ { "id": "a", "start": ["$SVC",
