@@ -21,7 +21,10 @@ static const struct { const char *name; void (*run)(void); } benches[] = {
 	{ "massacre",	bench_massacre },
 	{ "memory",	bench_memory },
 	{ "status",	bench_status },
+	{ "survival",	bench_survival },
 	{ "upgrade",	bench_upgrade },
+	{ "snapshots",	bench_snapshots },
+	{ "growth",	bench_growth },
 	{ "idle",	bench_idle },
 };
 

@@ -26,6 +26,7 @@ struct shape {			/* what a subject is to run */
 	bool		pool;	/* otpd: dynamic_supervisor, and each child
 				 * asked for by a request */
 	bool		parallel;	/* otpd: stops all at once */
+	bool		hush;		/* nobody hears what it complains of */
 };
 
 struct subject {		/* something that keeps children */
@@ -85,6 +86,11 @@ uint64_t hear_all(struct subject *s);
 /* Until child i is another process than pid: its time. */
 uint64_t hear_again(struct subject *s, uint32_t i, pid_t pid);
 
+/* Time from the kill of child i to main of the next one, in us. */
+double	restart_one(struct subject *s, uint32_t i);
+/* The number behind `key` in a file of /proc/PID. */
+double	proc_number(pid_t pid, const char *file, const char *key);
+
 /* measure.c, cost.c: one figure each, all that is needed to print it */
 void	bench_restart(void);
 void	bench_crash_loop(void);
@@ -94,7 +100,12 @@ void	bench_massacre(void);
 void	bench_memory(void);
 void	bench_idle(void);
 void	bench_status(void);
+
+/* survival.c */
+void	bench_survival(void);
 void	bench_upgrade(void);
+void	bench_snapshots(void);
+void	bench_growth(void);
 
 /* print.c */
 extern unsigned	 rounds;

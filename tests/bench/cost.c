@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/*
- * What it costs to have it: memory, wakeups, the time of a question and of an
- * upgrade.
- */
+/* What it costs to have it: memory, wakeups, the time of a question. */
 #include "bench.h"
-
-#include <sys/wait.h>
 
 #include <signal.h>
 #include <stdio.h>
@@ -15,8 +10,7 @@
 
 #define OURS	8		/* processes, at most */
 
-/* The number behind `key` in a file of /proc/PID. */
-static double
+double
 proc_number(pid_t pid, const char *file, const char *key)
 {
 	char path[64], line[256];
@@ -161,58 +155,4 @@ bench_status(void)
 		status_of(10000, false, "of one of 10,000", 3);
 	if (n_max >= 1000)
 		status_of(1000, true, "of all 1,000", 25);
-}
-
-/* A child is killed as soon as an upgrade was asked for: until the next one
- * has reached main, in ms. */
-static double
-return_amid(struct subject *s, const char *const argv[], uint32_t i)
-{
-	pid_t asker = fork();
-	uint64_t killed;
-	int status;
-
-	if (asker == 0) {
-		(void)execv(argv[0], (char *const *)argv);
-		_exit(127);
-	}
-	sleep_us(5000);
-	killed = now_ns();
-	kill(s->pids[i], SIGKILL);
-	killed = hear_again(s, i, s->pids[i]) - killed;
-	if (waitpid(asker, &status, 0) != asker || status != 0)
-		die("otpctl upgrade: status %x", status);
-	return (double)killed / 1e6;
-}
-
-void
-bench_upgrade(void)
-{
-	struct shape shape = { .n = 1000, .group = 100, .logs = true };
-	struct sample whole = { 0 }, amid = { 0 };
-	char otpctl[256], rt[128];
-	const char *argv[] = { otpctl, "-r", rt, "-q", "upgrade", NULL };
-	struct subject s;
-	unsigned i;
-
-	if (n_max < shape.n)
-		return;
-	print_head("otpctl upgrade, 1,000 services", "ms");
-	subject_start(&s, OTPD, &shape);
-	hear_all(&s);
-	snprintf(otpctl, sizeof(otpctl), "%s/otpctl", bin_dir);
-	snprintf(rt, sizeof(rt), "%s/run", s.dir);
-	for (i = 0; i < 5 * rounds; i++) {
-		sample_add(&whole, time_command(argv) / 1e3);
-		sample_add(&amid, return_amid(&s, argv, i % shape.n));
-	}
-	print_plain("median, until it answers", sample_quantile(&whole, 0.5),
-	    300);
-	print_plain("longest, until it answers", sample_quantile(&whole, 1),
-	    300);
-	print_plain("longest, one killed amid it is back",
-	    sample_quantile(&amid, 1), 300);
-	subject_stop(&s, SIGTERM);
-	free(whole.v);
-	free(amid.v);
 }

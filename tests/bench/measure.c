@@ -19,9 +19,8 @@ shape_of(uint32_t n)
 	return (struct shape){ .n = n, .group = n > GROUP ? GROUP : 0 };
 }
 
-/* Time from the kill of a child to main of the next one, in us. */
-static double
-kill_one(struct subject *s, uint32_t i)
+double
+restart_one(struct subject *s, uint32_t i)
 {
 	pid_t pid = s->pids[i];
 	uint64_t t0 = now_ns();
@@ -50,7 +49,7 @@ restart_one_by_one(uint32_t n, unsigned count, struct sample us[2])
 		for (kind = RAW; kind <= OTPD; kind++) {
 			sleep_us(5000);
 			sample_add(&us[kind],
-			    kill_one(&s[kind], (uint32_t)random() % n));
+			    restart_one(&s[kind], (uint32_t)random() % n));
 		}
 	for (kind = RAW; kind <= OTPD; kind++)
 		subject_stop(&s[kind], SIGTERM);
@@ -69,7 +68,7 @@ restart_runit(void)
 	hear_all(&s);
 	for (k = 0; k < 15; k++) {
 		sleep_us(1200000);
-		sample_add(&us, kill_one(&s, 0));
+		sample_add(&us, restart_one(&s, 0));
 	}
 	subject_stop(&s, SIGTERM);
 	print_other("median, of 1 child", "runit", sample_quantile(&us, 0.5));

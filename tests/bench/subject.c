@@ -159,6 +159,8 @@ execute(const struct subject *s)
 	fd = open("/dev/null", O_RDWR);
 	dup2(fd, 0);
 	dup2(fd, 1);
+	if (s->shape.hush)
+		dup2(fd, 2);
 	setsid();
 	snprintf(prog, sizeof(prog), "%s/%s", bin_dir,
 	    s->kind == RAW ? "bench-raw" : "otpd");
