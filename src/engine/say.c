@@ -13,15 +13,23 @@
 #include "engine/engine.h"
 #include "wire/reason.h"
 
-static void
-say_line(struct out *line)
+#define PATIENCE_MS	1000	/* with who reads what is wrong in a file */
+
+/* False: it is not read, after so many milliseconds. */
+static bool
+write_line(const char *text, size_t len, int patience_ms)
 {
 	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
 
+	return poll(&p, 1, patience_ms) == 1 && (p.revents & POLLOUT) != 0 &&
+	    write(STDERR_FILENO, text, len) >= 0;
+}
+
+static void
+say_line(struct out *line)
+{
 	out_text(line, "\n");
-	if (poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0 &&
-	    write(STDERR_FILENO, line->text, line->len) < 0)
-		return;		/* nobody reads it: there is nobody to tell */
+	(void)write_line(line->text, line->len, 0);
 }
 
 void
@@ -48,7 +56,8 @@ engine_say_errors(const struct config *c)
 
 	for (size_t i = 0; i < c->nerrors; i++) {
 		config_error_format(&c->errors[i], line, sizeof(line));
-		(void)fputs(line, stderr);
+		if (!write_line(line, strlen(line), PATIENCE_MS))
+			break;
 	}
 }
 

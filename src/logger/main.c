@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -38,6 +39,7 @@ static const char usage[] =
 void
 say(const char *fmt, ...)
 {
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
 	char line[512] = "otp-logger: ";
 	const size_t start = strlen(line);
 	size_t len;
@@ -48,7 +50,9 @@ say(const char *fmt, ...)
 	va_end(ap);
 	len = strlen(line);
 	line[len] = '\n';
-	(void)!write(STDERR_FILENO, line, len + 1);
+	/* Who reads it must not hold up those who write logs. */
+	if (poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0)
+		(void)!write(STDERR_FILENO, line, len + 1);
 }
 
 void

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Messages for people, written with one write(2) each.  Must never block the
- * spawner for long nor fail it: what cannot be written is lost.
+ * spawner nor fail it: what cannot be written at once is lost, for it may be
+ * that nobody ever reads it.
  */
 #include "spawner/say.h"
 
+#include <poll.h>
 #include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,6 +27,7 @@ append(char *line, size_t at, const char *part)
 void
 say_parts(int fd, const char *const *parts)
 {
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
 	char line[LINE_MAX_LEN];
 	size_t len;
 
@@ -32,7 +35,8 @@ say_parts(int fd, const char *const *parts)
 	for (; *parts != NULL; parts++)
 		len = append(line, len, *parts);
 	line[len++] = '\n';
-	if (write(fd, line, len) < 0)
+	if (poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0 &&
+	    write(fd, line, len) < 0)
 		return;
 }
 
