@@ -181,7 +181,7 @@ last_words(struct otp *o, const char *reason)
 	h.length = (uint32_t)out.len;
 	for (uint32_t i = 0; i < s->nslots; i++) {
 		c = s->slots[i].conn;
-		if (c != NULL && c->dead == 0 && c->greeted && !c->mute)
+		if (c != NULL && c->dead == 0 && !c->mute)
 			(void)otpi_conn_put(o, c, &h, out.text);
 	}
 	otpi_out_free(&out);

@@ -288,11 +288,13 @@ int	otpi_json_find(const char *text, size_t len, const char *field,
 int	otpi_json_item(const char **at, const char *end, const char **out,
 	    size_t *out_len);
 int	otpi_json_string(struct otp_out *out, const char *text);	/* quoted */
-/* Does it look like one JSON value?  Nesting is only counted. */
-bool	otpi_json_is(const char *text, size_t len);
 int	otpi_json_quoted(struct otp_out *out, const char *text, size_t len);
-/* text as a JSON value: as it stands when it looks like one, else quoted. */
+/* text as a JSON value: as it stands when it is one, else quoted. */
 int	otpi_json_value(struct otp_out *out, const char *text, size_t len);
+
+/* json_is.c */
+/* Is it one JSON value, blanks behind it allowed? */
+bool	otpi_json_is(const char *text, size_t len);
 
 struct otp_out {
 	char		*text;		/* NUL-ended; NULL: nothing yet */

@@ -348,18 +348,6 @@ otpi_json_string(struct otp_out *out, const char *text)
 	return otpi_json_quoted(out, text, strlen(text));
 }
 
-bool
-otpi_json_is(const char *text, size_t len)
-{
-	struct scan s = { text, text + len };
-
-	if (len == 0 || text[0] == '\0' ||
-	    strchr("{[\"-0123456789tfn", text[0]) == NULL || skip(&s) < 0)
-		return false;
-	blanks(&s);
-	return s.at == s.end;
-}
-
 int
 otpi_json_value(struct otp_out *out, const char *text, size_t len)
 {

@@ -300,6 +300,46 @@ START_TEST(replace_state_replaces_it)
 }
 END_TEST
 
+/* A state that is JSON stands as it is, any other as a string. */
+static const struct { const char *state; bool json; } states[] = {
+	{ "null", true }, { "-0.5e+3", true }, { "10", true },
+	{ "\"a\\u00e9\\n\"", true }, { "[]", true }, { "{}", true },
+	{ "[1,[2,{\"a\":[]}],\"x\"]", true }, { "{ \"a\" : 1 } ", true },
+	{ "[1 2]", false }, { "[1,]", false }, { "[,1]", false },
+	{ "{1:2}", false }, { "{\"a\"}", false }, { "{\"a\":1,}", false },
+	{ "[1}", false }, { "{]", false }, { "[", false }, { "1,2", false },
+	{ "1 2", false }, { "+1", false }, { "01", false }, { "1.", false },
+	{ ".5", false }, { "1e", false }, { "--1", false }, { "-", false },
+	{ "\"a\nb\"", false }, { "\"\\x\"", false },
+	{ "\"\\u12\"", false }, { "\"a", false }, { "nul", false },
+	{ "truer", false }, { "hello", false }, { "[1]]", false },
+	{ "{\"a\":1 \"b\":2}", false }, { "[:]", false },
+};
+
+START_TEST(a_state_that_is_no_json_is_quoted)
+{
+	char want[64];
+
+	(void)snprintf(want, sizeof(want), states[_i].json ?
+	    "{\"state\":%s}" : "{\"state\":\"", states[_i].state);
+	ask(7, states[_i].state, "ok");
+	ask(1, "", want);
+}
+END_TEST
+
+START_TEST(a_state_that_is_too_deep_is_quoted)
+{
+	char deep[2 * 1001 + 1];
+	int n = 1000 + _i;
+
+	memset(deep, '[', (size_t)n);
+	memset(deep + n, ']', (size_t)n);
+	deep[2 * n] = '\0';
+	ask(7, deep, "ok");
+	ask(1, "", _i == 0 ? "{\"state\":[" : "{\"state\":\"[");
+}
+END_TEST
+
 START_TEST(get_status_shows_the_state_as_format_status_has_it)
 {
 	ask(2, "", "\"status\":\"running\"");
@@ -503,6 +543,9 @@ main(void)
 	tcase_add_loop_test(tc, a_name_that_is_taken_says_who_has_it, 0, 2);
 	tcase_add_loop_test(tc,
 	    a_name_is_registered_whichever_engine_did_it, 0, 3);
+	tcase_add_loop_test(tc, a_state_that_is_no_json_is_quoted, 0,
+	    sizeof(states) / sizeof(states[0]));
+	tcase_add_loop_test(tc, a_state_that_is_too_deep_is_quoted, 0, 2);
 	tcase_add_loop_test(tc,
 	    a_monitor_without_otpd_watches_the_connection, 0, 2);
 	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++)
