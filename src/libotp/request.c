@@ -24,7 +24,7 @@ otpi_deadline(const struct otp *o, int timeout_ms)
 		timeout_ms = o->timeout_ms;
 	if (timeout_ms < 0)
 		return 0;
-	return otpi_now() + (uint64_t)timeout_ms * OTPI_MSEC;
+	return otpi_now() + (uint64_t)(unsigned int)timeout_ms * OTPI_MSEC;
 }
 
 int
