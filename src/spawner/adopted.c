@@ -79,7 +79,8 @@ ended(struct spawner *sp, struct child *c, int status)
 	int fd = c->code;
 
 	process_signal(fd, c->pid, SIGKILL, true);
-
+	/* A keeper that is about to end may still have it, too. */
+	(void)epoll_ctl(sp->adopted, EPOLL_CTL_DEL, fd, NULL);
 	c->adopted = false;
 	sp->nadopted--;
 	table_ended(&sp->table, c, status, now_ns());

@@ -126,10 +126,12 @@ heir_connect(const char *dir)
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0 &&
-	    heir_trusted(fd))
+	if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
+		rc = errno == ECONNREFUSED ? -ENOENT : -errno;
+	else if (heir_trusted(fd))
 		return fd;
-	rc = errno == ECONNREFUSED ? -ENOENT : -errno;
+	else
+		rc = -EPERM;
 	(void)close(fd);
 	return rc;
 }

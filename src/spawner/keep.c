@@ -70,6 +70,7 @@ undo_start(struct child *c)
 	c->pid = 0;
 	if (fd < 0)
 		return;
+	process_signal(fd, pid, SIGKILL, true);	/* if it leads one yet */
 	process_signal(fd, pid, SIGKILL, false);
 	(void)process_ended(fd, PATIENCE_MS);
 	(void)close(fd);

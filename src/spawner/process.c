@@ -197,9 +197,11 @@ process_signal(int fd, int pid, int sig, bool group)
 	    group ? GROUP_OF_IT : 0U);
 	if (rc == 0 || errno != EINVAL || !group)
 		return;
-	/* An old kernel: as long as somebody is in the group, its number is
-	 * nobody else's. */
-	(void)kill(-pid, sig);
+	/* An old kernel: its number is its own until it is reaped, and after
+	 * that as long as somebody is left in the group; but when nobody is it
+	 * may be a stranger's. */
+	if (pid_of(fd) == pid || (kill(pid, 0) < 0 && errno == ESRCH))
+		(void)kill(-pid, sig);
 }
 
 static bool
