@@ -13,7 +13,6 @@
  *
  * SIGUSR1 exit 1, SIGUSR2 exit 0, SIGHUP end with reason shutdown.
  */
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -24,16 +23,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "crash/crash_note.h"
+
 static const char *dir, *id;
-
-static int
-open_below(const char *what, const char *of, int flags)
-{
-	char path[300];
-
-	(void)snprintf(path, sizeof(path), "%s/%s%s", dir, what, of);
-	return open(path, flags | O_CLOEXEC, 0600);
-}
 
 static void
 tell(const char *text)
@@ -56,27 +48,12 @@ tell(const char *text)
 		_exit(101);
 }
 
-static void
-write_down(void)
-{
-	char line[128];
-	int lock = open_below("lock.", id, O_RDWR | O_CREAT);
-	int fd = open_below("starts", "", O_WRONLY | O_CREAT | O_APPEND);
-	int n = snprintf(line, sizeof(line), "%s %s\n", lock >= 0 &&
-	    flock(lock, LOCK_EX | LOCK_NB) == 0 ? "start" : "double", id);
-
-	if (fd < 0 || write(fd, line, (size_t)n) != n)
-		_exit(102);
-	(void)close(fd);
-	(void)dprintf(1, "hello from %s\n", id);
-}
-
 /* The first byte of the file, taken out of it; 0. */
 static char
 take_mode(void)
 {
 	char text[64];
-	int fd = open_below("arm.", id, O_RDWR);
+	int fd = note_open(dir, "arm.", id, O_RDWR);
 	ssize_t n;
 
 	if (fd < 0)
@@ -105,7 +82,9 @@ main(int argc, char **argv)
 	(void)sigaddset(&set, SIGUSR1);
 	(void)sigaddset(&set, SIGUSR2);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
-	write_down();
+	if (note_start(dir, id) < 0)
+		return 102;
+	(void)dprintf(1, "hello from %s\n", id);
 	switch (take_mode()) {
 	case 'e':
 		_exit(1);

@@ -5,6 +5,7 @@
 #include "crash/crash_world.h"
 
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "oracle/process_clean.h"
@@ -86,6 +88,26 @@ slurp_proc(pid_t pid, const char *what, char *out, size_t size, size_t *len)
 	*len = slurp(path, out, size);
 }
 
+/*
+ * A child of otpd.  What one that was killed had started is ours, as is otpd
+ * itself, and whatever else this program has made.
+ */
+static bool
+is_ours(const struct rig *r, const char *pid)
+{
+	pid_t parent = clean_parent_of(pid);
+	char path[64];
+	struct stat here, there;
+
+	if (parent == r->otpd)
+		return true;
+	if (!r->adopter || parent != getpid())
+		return false;
+	(void)snprintf(path, sizeof(path), "/proc/%.16s/exe", pid);
+	return stat(path, &there) < 0 || stat("/proc/self/exe", &here) < 0 ||
+	    here.st_dev != there.st_dev || here.st_ino != there.st_ino;
+}
+
 /* --- one process --- */
 
 static void
@@ -124,9 +146,9 @@ check_line(struct rig *r, const char *path, pid_t pid, const char *file,
 		    line, file);
 }
 
-/* 0, 1, 2 and the worker's lock. */
+/* 0, 1, 2 and the worker's lock; what a server waits for and speaks with. */
 static void
-check_descriptors(struct rig *r, const char *path, pid_t pid)
+check_descriptors(struct rig *r, const char *path, pid_t pid, bool server)
 {
 	char name[64], to[300];
 	struct dirent *entry;
@@ -140,6 +162,9 @@ check_descriptors(struct rig *r, const char *path, pid_t pid)
 			continue;
 		n = readlinkat(dirfd(dir), entry->d_name, to, sizeof(to) - 1);
 		to[n > 0 ? n : 0] = '\0';
+		if (n < 0 || (server && (strncmp(to, "socket:", 7) == 0 ||
+		    strncmp(to, "anon_inode:[", 12) == 0)))
+			continue;
 		if (strncmp(to, r->dir, strlen(r->dir)) != 0)
 			rig_fail(r, "pid %d of %s has descriptor %s: %s", pid,
 			    path, entry->d_name, to);
@@ -149,19 +174,21 @@ check_descriptors(struct rig *r, const char *path, pid_t pid)
 }
 
 static void
-check_process(struct rig *r, const char *path, pid_t pid)
+check_process(struct rig *r, const cJSON *child, pid_t pid)
 {
+	const char *path = world_string(child, "path");
 	char line[64], number_text[16];
 
 	(void)snprintf(number_text, sizeof(number_text), "%d", pid);
-	if (clean_parent_of(number_text) != r->otpd)
+	if (!is_ours(r, number_text))
 		rig_fail(r, "pid %d of %s is not a child of otpd", pid, path);
 	check_environment(r, path, pid);
 	(void)snprintf(line, sizeof(line), "\nUid:\t%d\t%d\t", getuid(),
 	    getuid());
 	check_line(r, path, pid, "status", line);
 	check_line(r, path, pid, "limits", "Max core file size        0");
-	check_descriptors(r, path, pid);
+	check_descriptors(r, path, pid, strcmp(world_string(child, "kind"),
+	    "gen_server") == 0);
 }
 
 /* --- all of them --- */
@@ -188,6 +215,23 @@ is_keeper(const char *pid)
 	return strncmp(name, "otpd", 4) == 0;
 }
 
+/* Those of an otpd that was killed; nobody else does. */
+static void
+reap_orphans(struct rig *r)
+{
+	siginfo_t info;
+
+	while (r->adopter) {
+		info.si_pid = 0;
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+		    info.si_pid == 0)
+			return;
+		if (info.si_pid == r->otpd)
+			rig_fail(r, "otpd ended");
+		(void)waitpid(info.si_pid, NULL, 0);
+	}
+}
+
 /* Children of otpd, its engine and logger counted, its keeper not; no zombie
  * among them. */
 static unsigned
@@ -199,7 +243,7 @@ count_processes(struct rig *r)
 
 	while (proc != NULL && (entry = readdir(proc)) != NULL) {
 		if (entry->d_name[0] < '1' || entry->d_name[0] > '9' ||
-		    clean_parent_of(entry->d_name) != r->otpd)
+		    !is_ours(r, entry->d_name))
 			continue;
 		if (state_of(entry->d_name) == 'Z')
 			rig_fail(r, "%s is a zombie", entry->d_name);
@@ -207,6 +251,22 @@ count_processes(struct rig *r)
 	}
 	if (proc != NULL)
 		(void)closedir(proc);
+	return n;
+}
+
+/* After a crash of otpd the engine may answer before there is a logger. */
+static unsigned
+await_processes(struct rig *r, unsigned wanted)
+{
+	struct timespec ts;
+	unsigned n;
+
+	do {
+		n = count_processes(r);
+		(void)sched_yield();
+		(void)clock_gettime(CLOCK_MONOTONIC, &ts);
+	} while (n < wanted && (uint64_t)ts.tv_sec * 1000000000 <
+	    r->deadline);
 	return n;
 }
 
@@ -228,8 +288,7 @@ check_children(struct rig *r, const cJSON *children)
 			    world_string(child, "path"), state);
 		if (!runs)
 			continue;
-		check_process(r, world_string(child, "path"),
-		    (pid_t)pid->valuedouble);
+		check_process(r, child, (pid_t)pid->valuedouble);
 		n++;
 	}
 	return n;
@@ -278,7 +337,8 @@ world_check(struct rig *r)
 	unsigned n = check_children(r, children), there;
 
 	check_counts(r, children);
-	there = count_processes(r);
+	reap_orphans(r);
+	there = await_processes(r, n + 2);
 	if (there != n + 2)
 		rig_fail(r, "%u services run, but otpd has %u children", n,
 		    there);
@@ -286,6 +346,58 @@ world_check(struct rig *r)
 		rig_fail(r, "a service ran twice: %s", starts);
 	free(starts);
 	cJSON_Delete(reply);
+}
+
+static bool
+is_true(const cJSON *object, const char *key)
+{
+	return cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(object, key));
+}
+
+/* Whether it, or a supervisor above it, was stopped by an order. */
+static bool
+stopped_by_order(const cJSON *children, const cJSON *child)
+{
+	const char *path = world_string(child, "path"), *p;
+	const cJSON *c;
+	size_t len;
+
+	cJSON_ArrayForEach(c, children) {
+		p = world_string(c, "path");
+		len = strlen(p);
+		if (is_true(c, "held") && strncmp(p, path, len) == 0 &&
+		    (path[len] == '\0' || path[len] == '/'))
+			return true;
+	}
+	return false;
+}
+
+/* What was told in this round. */
+static void
+print_events(const struct rig *r)
+{
+	const cJSON *e;
+
+	cJSON_ArrayForEach(e, r->heard)
+		printf("  %s %s %s %s\n", world_string(e, "event"),
+		    world_string(e, "path"), world_string(e, "reason"),
+		    world_string(e, "child"));
+}
+
+void
+world_all_run(struct rig *r, const cJSON *children)
+{
+	const cJSON *c;
+
+	cJSON_ArrayForEach(c, children) {
+		if (strcmp(world_string(c, "restart"), "permanent") != 0 ||
+		    stopped_by_order(children, c) ||
+		    strcmp(world_string(c, "state"), "running") == 0)
+			continue;
+		print_events(r);
+		rig_fail(r, "%s is %s", world_string(c, "path"),
+		    world_string(c, "state"));
+	}
 }
 
 static int

@@ -14,6 +14,9 @@
  * many; nobody else runs there, and nobody ever ran twice.
  */
 void	world_check(struct rig *r);
+/* Fails the rig unless every permanent one among them runs that was not stopped
+ * by an order. */
+void	world_all_run(struct rig *r, const cJSON *children);
 /* The tree: a line a child, with all that a crash of the engine must not
  * change.  The caller frees. */
 char	*world_tree(struct rig *r);

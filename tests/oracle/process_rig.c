@@ -505,6 +505,17 @@ rig_launch(struct rig *r)
 }
 
 void
+rig_replace(struct rig *r)
+{
+	(void)kill(r->otpd, SIGKILL);
+	if (waitpid(r->otpd, &r->status, 0) != r->otpd)
+		rig_fail(r, "waitpid: %s", strerror(errno));
+	(void)close(r->pidfd);
+	r->adopter = true;
+	rig_launch(r);
+}
+
+void
 rig_start(struct rig *r, const char *config)
 {
 	int first;

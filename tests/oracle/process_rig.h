@@ -41,6 +41,8 @@ void	rig_init(struct rig *r, unsigned timeout_s);
 void	rig_start(struct rig *r, const char *config);
 /* Only that, where another was before. */
 void	rig_launch(struct rig *r);
+/* kill -9 of otpd, and another one in its place. */
+void	rig_replace(struct rig *r);
 /*
  * Takes request.  NULL when there is nobody (any more) to answer.  Where the
  * engine is mortal a question is asked again; of anything else the answer may

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -499,10 +498,6 @@ house_kill_otpd(struct house *h)
 {
 	pid_t pid = engine_pid(h);
 
-	want(h, kill(h->rig.otpd, SIGKILL) == 0);
-	want(h, waitpid(h->rig.otpd, NULL, 0) == h->rig.otpd);
-	(void)close(h->rig.pidfd);
-	h->rig.adopter = true;
-	rig_launch(&h->rig);
+	rig_replace(&h->rig);
 	next_engine(h, pid);
 }
