@@ -209,6 +209,8 @@ struct engine {
 	struct registry	*registries;
 	uint32_t	 nregistries, nlocks;
 	uint64_t	 registry_bytes;	/* of all keys and values */
+	uint32_t	 loose_entries;	/* of registries that are in no
+					 * configuration */
 	int		 runtime_fd, paths_fd;
 	char		*failed_child;	/* whose start failed last */
 	uint32_t	*dirty_links;	/* slots whose link has something to

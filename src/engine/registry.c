@@ -182,6 +182,7 @@ registry_put_entry(struct engine *e, struct registry *r, uint32_t slot,
 		    (enum registry_list)i);
 	x->key->n++;
 	r->n++;
+	e->loose_entries += !r->configured;
 	return x;
 }
 
@@ -190,6 +191,7 @@ registry_add(struct engine *e, struct registry *r, uint32_t slot,
     struct bytes key, struct bytes value)
 {
 	if (r->n >= r->max_entries ||
+	    (!r->configured && e->loose_entries >= REGISTRY_ENTRIES) ||
 	    e->registry_bytes + key.len + value.len > REGISTRY_BYTES_MAX)
 		return NULL;
 	return registry_put_entry(e, r, slot, key, value, ++e->next_key);
@@ -221,6 +223,7 @@ registry_remove(struct engine *e, struct registry_entry *x)
 		r->cursor = NULL;
 	e->registry_bytes -= x->value_len;
 	r->n--;
+	e->loose_entries -= !r->configured;
 	if (--k->n == 0)
 		key_free(e, k);
 	free(x->value);
@@ -347,6 +350,8 @@ registries_configure(struct engine *e, const struct config_options *options)
 			r = registry_make(e, want->name, want->unique);
 		if (r == NULL)
 			continue;	/* those made at run time are many */
+		if (!r->configured)
+			e->loose_entries -= r->n;
 		r->configured = true;
 		r->max_entries = want->max_entries;
 		registry_set_listeners(r, want->listeners, want->nlisteners);

@@ -14,7 +14,8 @@
 
 #define REGISTRY_KEY_MAX	1024U
 #define REGISTRY_VALUE_MAX	4096U
-#define REGISTRY_ENTRIES	1000000U	/* unless it is configured */
+#define REGISTRY_ENTRIES	1000000U	/* unless it is configured; and
+						 * of all that are not */
 #define REGISTRY_BYTES_MAX	(512ULL * 1024 * 1024)	/* of all of them */
 #define REGISTRY_META_MAX	256U
 #define REGISTRY_LOCKS_MAX	65536U		/* held and waited for */
@@ -137,8 +138,9 @@ bool	registry_restore(struct engine *e, const struct saved_record *saved);
 struct registry_entry *registry_put_entry(struct engine *e,
 	    struct registry *r, uint32_t slot, struct bytes key,
 	    struct bytes value, uint64_t id);
-struct registry_meta *registry_new_meta(struct registry *r, struct bytes key,
-	    struct bytes value, uint64_t id);
+struct registry_meta *registry_new_meta(struct engine *e,
+	    struct registry *r, struct bytes key, struct bytes value,
+	    uint64_t id);
 struct registry_lock *registry_new_lock(struct engine *e, struct registry *r,
 	    uint32_t slot, struct bytes key, uint64_t id);
 

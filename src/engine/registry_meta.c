@@ -30,8 +30,8 @@ registry_meta(const struct registry *r, const char *key)
 
 /* The key ends with a NUL: data is a string, and then the value. */
 struct registry_meta *
-registry_new_meta(struct registry *r, struct bytes key, struct bytes value,
-    uint64_t id)
+registry_new_meta(struct engine *e, struct registry *r, struct bytes key,
+    struct bytes value, uint64_t id)
 {
 	struct registry_meta *m = xcalloc(1, sizeof(*m) + key.len + 1 +
 	    value.len + 1), **p = &r->metas;
@@ -46,6 +46,7 @@ registry_new_meta(struct registry *r, struct bytes key, struct bytes value,
 		p = &(*p)->next;
 	*p = m;
 	r->nmetas++;
+	e->registry_bytes += key.len + value.len;
 	return m;
 }
 
@@ -59,8 +60,12 @@ registry_put_meta(struct engine *e, struct registry *r, const char *name,
 
 	if (old == NULL && r->nmetas >= REGISTRY_META_MAX)
 		return false;
+	if (value.data != NULL && e->registry_bytes + key.len + value.len -
+	    (old != NULL ? old->key_len + old->value_len : 0) >
+	    REGISTRY_BYTES_MAX)
+		return false;
 	if (value.data != NULL) {
-		m = registry_new_meta(r, key, value, old != NULL ? old->id :
+		m = registry_new_meta(e, r, key, value, old != NULL ? old->id :
 		    ++e->next_key);
 		registry_save_meta(e, r, m);
 	} else if (old != NULL) {
@@ -70,6 +75,7 @@ registry_put_meta(struct engine *e, struct registry *r, const char *name,
 		return true;
 	*p = old->next;
 	r->nmetas--;
+	e->registry_bytes -= old->key_len + old->value_len;
 	free(old);
 	return true;
 }

@@ -185,7 +185,7 @@ restore_item(struct engine *e, const struct saved_record *saved)
 		registry_new_lock(e, r, head.slot, key, saved->key)->call =
 		    head.call;
 	else
-		(void)registry_new_meta(r, key, value, saved->key);
+		(void)registry_new_meta(e, r, key, value, saved->key);
 	return true;
 }
 
