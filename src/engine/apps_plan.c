@@ -250,7 +250,7 @@ put_failure(const struct plan *p, struct out *o)
 		out_format(&words, "%s needs %s, which is not running",
 		    p->failed, p->reason);
 	else if (strcmp(p->error, "already_started") == 0)
-		out_format(&words, "%s is running", p->failed);
+		out_text(&words, "it is running already");
 	else if (strcmp(p->error, "shutdown") == 0)
 		out_text(&words, "otpd is shutting down");
 	else if (strcmp(p->error, "not_found") == 0)

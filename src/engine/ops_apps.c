@@ -107,7 +107,7 @@ op_app_stop(struct engine *e, const struct caller *c)
 	if (name == NULL)
 		return;
 	if (app_state(e, slot) == CORE_STOPPED) {
-		control_refuse(e, c, "not_started", "%s is not running", name);
+		control_refuse(e, c, "not_started", "it is not running");
 		return;
 	}
 	call.sup = core_root(e->core);

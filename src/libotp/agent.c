@@ -37,7 +37,7 @@ begin(struct otp_out *out, const char *op, const char *path)
 		rc = words(out, op);
 	if (rc == 0)
 		rc = words(out, "\",\"path\":");
-	return rc < 0 ? rc : otpi_json_string(out, path);
+	return rc < 0 ? rc : otpi_json_string(out, path == NULL ? "" : path);
 }
 
 /* {"error":...} of a reply as a result; 0 when it is none. */
@@ -169,8 +169,13 @@ otp_agent_cast(struct otp *o, const char *agent, const char *op,
     const char *path, const char *json)
 {
 	struct otp_out text = { 0 };
-	int rc = begin(&text, op, path);
+	int rc;
 
+	/* Nobody would be told of an operation that the agent lacks. */
+	if (strcmp(op, "put") != 0 && strcmp(op, "update") != 0 &&
+	    strcmp(op, "delete") != 0)
+		return otpi_fail(o, -EINVAL, NULL);
+	rc = begin(&text, op, path);
 	if (rc == 0 && json != NULL)
 		rc = value(&text, ",\"value\":", json);
 	if (rc == 0)

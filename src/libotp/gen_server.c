@@ -39,14 +39,8 @@ begin(struct otpi_server *s)
 static void
 reason_of(struct otpi_server *s, int rc)
 {
-	if (s->asked & OTPI_ASK_STOP)
-		return;
-	if (rc < 0)
-		(void)snprintf(s->reason, sizeof(s->reason), "{errno,%d}",
-		    -rc);
-	else
-		(void)snprintf(s->reason, sizeof(s->reason),
-		    "{bad_return_value,%d}", rc);
+	if ((s->asked & OTPI_ASK_STOP) == 0)
+		otpi_reason_of_result(rc, s->reason, sizeof(s->reason));
 }
 
 /*

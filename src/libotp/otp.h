@@ -75,7 +75,8 @@ struct otp_info {		/* borrowed for the callback; may grow */
 /*
  * What a callback returns: OTP_OK to go on; what otp_stop() returned; from
  * init also OTP_IGNORE.  A negative number N ends the server with the reason
- * {errno,-N}, any other with {bad_return_value,N}; terminate is called.
+ * {errno,-N} (a -OTP_E... and -ETIMEDOUT with the word for it, as noproc), any
+ * other with {bad_return_value,N}; terminate is called.
  * Any callback may be NULL.  Without handle_call or handle_cast a call or cast
  * ends the server; an info nobody handles is dropped.
  */
@@ -278,9 +279,10 @@ int	otp_unlink(struct otp *self, const char *target);
 /* --- agents: a state that otp-agent(8) keeps --- */
 
 /*
- * path is a JSON pointer: "/a/b/0", "" the whole.  Values are JSON text.  As
- * otp_call(); also -EINVAL: that is no JSON value, -ENOENT: there is nothing
- * at the path, -OTP_EREMOTE: refused, otp_reason() says why ("too_large").
+ * path is a JSON pointer: "/a/b/0", "" or NULL the whole.  Values are JSON
+ * text.  As otp_call(); also -EINVAL: that is no JSON value, -ENOENT: there is
+ * nothing at the path, -OTP_EREMOTE: refused, otp_reason() says why
+ * ("too_large").
  */
 int	otp_agent_get(struct otp *self, const char *agent, const char *path,
 	    int timeout_ms, char **value, size_t *len);
@@ -302,8 +304,8 @@ int	otp_agent_delete(struct otp *self, const char *agent,
 int	otp_agent_get_and_update(struct otp *self, const char *agent,
 	    const char *path, const char *compare, const char *value,
 	    int timeout_ms, char **old, size_t *len);
-/* op is "put", "update" or "delete".  As otp_cast(): nobody is told whether it
- * could be done. */
+/* op is "put", "update" or "delete" (else -EINVAL).  As otp_cast(): nobody is
+ * told whether it could be done. */
 int	otp_agent_cast(struct otp *self, const char *agent, const char *op,
 	    const char *path, const char *value);
 
@@ -338,7 +340,7 @@ int	otp_partition_int(struct otp *self, const char *sup, int64_t key,
  * A value of an application's env, of the caller's own when application is
  * NULL: the text of a string, anything else as JSON; the caller's to free().
  * Asks the engine.  0, -ENOENT: no such key, -OTP_ENOPROC: no such
- * application, -ENOTCONN...
+ * application, or no otpd...
  */
 int	otp_get_env(struct otp *self, const char *application,
 	    const char *key, char **value);

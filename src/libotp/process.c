@@ -279,8 +279,7 @@ run_init(struct otp *o, const struct otp_options *opt)
 	if (rc == OTP_OK && (s->asked & OTPI_ASK_STOP) == 0)
 		return 0;
 	if ((s->asked & OTPI_ASK_STOP) == 0)
-		(void)snprintf(s->reason, sizeof(s->reason), rc < 0 ?
-		    "{errno,%d}" : "{bad_return_value,%d}", rc < 0 ? -rc : rc);
+		otpi_reason_of_result(rc, s->reason, sizeof(s->reason));
 	otpi_end(o, s->reason, false);
 	return -OTP_EDOWN;
 }

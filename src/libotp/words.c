@@ -3,6 +3,7 @@
  * Words for results.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "libotp/impl.h"
@@ -18,7 +19,7 @@ otp_strerror(int error)
 	case OTP_ENOPROC:
 		return "no such process";
 	case OTP_EDOWN:
-		return "the server ended before it replied";
+		return "it ended before it answered";
 	case OTP_ECALLINGSELF:
 		return "a process cannot call itself";
 	case OTP_EREFUSED:
@@ -32,6 +33,10 @@ otp_strerror(int error)
 	case OTP_EUNKNOWN:
 		return "the engine ended over the request: nobody knows "
 		    "whether it was done";
+	case ENOENT:
+		return "not found";
+	case ENOTCONN:
+		return "this is not a server under otpd";
 	case ETIMEDOUT:
 		return "no reply in time";
 	case EMSGSIZE:
@@ -40,6 +45,31 @@ otp_strerror(int error)
 		words = strerror(error < 0 ? -error : error);
 		return words == NULL ? "unknown error" : words;
 	}
+}
+
+/* Why a server ends whose callback returned rc, which is not OTP_OK. */
+void
+otpi_reason_of_result(int rc, char *out, size_t size)
+{
+	static const struct {
+		int		 rc;
+		const char	*reason;
+	} rows[] = {
+		{ -OTP_ENOPROC, "noproc" }, { -OTP_EDOWN, "down" },
+		{ -OTP_ECALLINGSELF, "calling_self" },
+		{ -OTP_EREFUSED, "refused" }, { -OTP_EFULL, "full" },
+		{ -OTP_EREMOTE, "error" }, { -OTP_EALREADY, "already_started" },
+		{ -OTP_EUNKNOWN, "unknown" },
+		{ -ETIMEDOUT, "timeout" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (rc == rows[i].rc) {
+			(void)snprintf(out, size, "%s", rows[i].reason);
+			return;
+		}
+	(void)snprintf(out, size, rc < 0 ? "{errno,%d}" :
+	    "{bad_return_value,%d}", rc < 0 ? -rc : rc);
 }
 
 const char *

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 
 #define SIGNAL_MAX	64	/* the kernel's last real-time signal */
+#define ERRNO_MAX	133	/* the last that Linux has words for */
 #define EXIT_OF_SIGTERM	(128 + SIGTERM)	/* as shells pass it on */
 
 /* The first row of a number is the one it is printed with. */
@@ -163,6 +164,23 @@ signal_of(const char *reason, char name[16], bool *out_core)
 	return true;
 }
 
+/* A decimal number of min..max and nothing else, or -EINVAL. */
+static int
+number_of(const char *text, size_t len, int min, int max)
+{
+	int n = 0;
+	size_t i;
+
+	if (len == 0 || len > 4)
+		return -EINVAL;
+	for (i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return -EINVAL;
+		n = n * 10 + (text[i] - '0');
+	}
+	return n >= min && n <= max ? n : -EINVAL;
+}
+
 void
 reason_words(const char *reason, char *out, size_t size)
 {
@@ -173,7 +191,8 @@ reason_words(const char *reason, char *out, size_t size)
 		{ "shutdown", "was shut down" },
 		{ "killed", "was killed by signal SIGKILL" },
 		{ "watchdog", "did not feed its watchdog" },
-		{ "noproc", "is not running" },
+		{ "noproc",
+		    "ended with reason noproc (there is no such process)" },
 		{ "noconnection", "lost its connection" },
 		{ "{exit,unknown}", "ended, and nobody saw how" },
 		{ "{timeout,start}",
@@ -191,6 +210,7 @@ reason_words(const char *reason, char *out, size_t size)
 	char name[16];
 	size_t i, len;
 	bool core;
+	int n;
 
 	for (i = 0; i < sizeof(atoms) / sizeof(atoms[0]); i++)
 		if (strcmp(reason, atoms[i].atom) == 0) {
@@ -214,24 +234,13 @@ reason_words(const char *reason, char *out, size_t size)
 		    term);
 		return;
 	}
-	(void)snprintf(out, size, "ended with reason %s", reason);
-}
-
-/* A decimal number of min..max and nothing else, or -EINVAL. */
-static int
-number_of(const char *text, size_t len, int min, int max)
-{
-	int n = 0;
-	size_t i;
-
-	if (len == 0 || len > 4)
-		return -EINVAL;
-	for (i = 0; i < len; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return -EINVAL;
-		n = n * 10 + (text[i] - '0');
-	}
-	return n >= min && n <= max ? n : -EINVAL;
+	term = term_of(reason, "errno", &len);
+	n = term == NULL ? -EINVAL : number_of(term, len, 1, ERRNO_MAX);
+	if (n > 0)
+		(void)snprintf(out, size, "ended with reason %s (%s)", reason,
+		    strerror(n));
+	else
+		(void)snprintf(out, size, "ended with reason %s", reason);
 }
 
 int

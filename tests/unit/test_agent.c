@@ -259,6 +259,29 @@ START_TEST(requests)
 }
 END_TEST
 
+/* People write "limit" before they write "/limit". */
+START_TEST(a_path_that_is_no_pointer_is_said_to_be_none)
+{
+	RUN("--init", "{\"limit\":1}");
+	ck_assert_str_eq(ask("{\"op\":\"get\",\"path\":\"limit\"}"),
+	    "{\"error\":\"bad_request\",\"message\":\"a path is a JSON "
+	    "pointer, as \\\"/a/b\\\", or \\\"\\\" for the whole\","
+	    "\"path\":\"limit\"}");
+}
+END_TEST
+
+START_TEST(no_path_is_the_whole)
+{
+	char *value = NULL;
+
+	RUN("--init", "[1]");
+	ck_assert_int_eq(otp_agent_get(me, sock, NULL, PATIENCE_MS, &value,
+	    NULL), 0);
+	ck_assert_str_eq(value, "[1]");
+	free(value);
+}
+END_TEST
+
 /* Beside a list that is kept by hand. */
 START_TEST(many_members_come_and_go)
 {
@@ -449,7 +472,8 @@ START_TEST(cast_is_ok_whatever)
 	RUN("--init", "{}");
 	ck_assert_int_eq(otp_agent_cast(me, sock, "put", "/a", "1"), 0);
 	ck_assert_int_eq(otp_agent_cast(me, sock, "put", "/x/y", "1"), 0);
-	ck_assert_int_eq(otp_agent_cast(me, sock, "juggle", "", NULL), 0);
+	ck_assert_int_eq(otp_agent_cast(me, sock, "juggle", "", NULL),
+	    -EINVAL);
 	ck_assert_int_eq(otp_cast(me, sock, "what?", 5), 0);
 	ck_assert_int_eq(otp_agent_cast(me, sock, "update", "", "{\"b\":2}"),
 	    0);
@@ -618,6 +642,8 @@ suite(void)
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_set_timeout(c, 60);
 	tcase_add_loop_test(c, requests, 0, NITEMS(rows));
+	tcase_add_test(c, a_path_that_is_no_pointer_is_said_to_be_none);
+	tcase_add_test(c, no_path_is_the_whole);
 	tcase_add_test(c, many_members_come_and_go);
 	tcase_add_loop_test(c, limits_are_kept, 0, NITEMS(limits));
 	tcase_add_test(c, values_that_are_none);

@@ -396,6 +396,9 @@ START_TEST(errors_have_words)
 {
 	ck_assert_str_eq(otp_strerror(-OTP_ENOPROC), "no such process");
 	ck_assert_str_eq(otp_strerror(-ETIMEDOUT), "no reply in time");
+	ck_assert_str_eq(otp_strerror(-ENOENT), "not found");
+	ck_assert_str_eq(otp_strerror(-ENOTCONN),
+	    "this is not a server under otpd");
 	ck_assert_ptr_nonnull(otp_strerror(-EIO));
 	ck_assert_ptr_nonnull(otp_strerror(-99999));
 }

@@ -85,6 +85,8 @@ static const struct {
 	{ "stop normal",	"normal" },
 	{ "stop shutdown",	"shutdown" },
 	{ "errno 2",		"{errno,2}" },
+	{ "errno 4096",		"noproc" },
+	{ "errno 110",		"timeout" },
 	{ "value 77",		"{bad_return_value,77}" },
 	{ "exit 0",		"{start,\"it exited normally before it "
 				"was ready\"}" },
@@ -172,6 +174,7 @@ static const struct {
 	    "{my,\"own\"}", true, true },
 	{ "{\"do\":\"stop\",\"reason\":\"killed\"}", "killed", true, true },
 	{ "{\"do\":\"return\",\"value\":-5}", "{errno,5}", true, true },
+	{ "{\"do\":\"return\",\"value\":-4096}", "noproc", true, true },
 	{ "{\"do\":\"return\",\"value\":9}", "{bad_return_value,9}", true,
 	    true },
 	{ "{\"do\":\"exit\",\"code\":0}", "normal", false, false },

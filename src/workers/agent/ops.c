@@ -14,7 +14,7 @@
 #define NITEMS(a)	(sizeof(a) / sizeof((a)[0]))
 
 enum outcome { DONE, BADKEY, CONFLICT, TOO_LARGE, TOO_DEEP, BAD_REQUEST,
-	    BAD_RETURN };
+	    BAD_PATH, BAD_RETURN };
 
 static const struct { const char *error, *message; } words[] = {
 	[DONE] = { "", "" },
@@ -27,6 +27,8 @@ static const struct { const char *error, *message; } words[] = {
 	[BAD_REQUEST] = { "bad_request", "a request is {\"op\": get, put, "
 	    "update, get_and_update or delete, \"path\": \"/a/b\", "
 	    "\"value\": ...}" },
+	[BAD_PATH] = { "bad_request", "a path is a JSON pointer, as \"/a/b\", "
+	    "or \"\" for the whole" },
 	[BAD_RETURN] = { "bad_return_value", "get_and_update needs a "
 	    "`value`, an `update` or a `delete`" },
 };
@@ -126,17 +128,17 @@ find(const struct agent *a, const struct node *path, struct place *at)
 	if (path == NULL)
 		return DONE;
 	if (!is_string(path))
-		return BAD_REQUEST;
+		return BAD_PATH;
 	p = path->text + 1;
 	end = path->text + path->bytes - 1;
 	if (p < end && *p != '/')
-		return BAD_REQUEST;
+		return BAD_PATH;
 	for (; p < end; p = next) {
 		next = memchr(p + 1, '/', (size_t)(end - p - 1));
 		if (next == NULL)
 			next = end;
 		if (!unescape(at, p + 1, (size_t)(next - p - 1)))
-			return BAD_REQUEST;
+			return BAD_PATH;
 		if (!step(at))
 			return BADKEY;
 	}
