@@ -23,6 +23,7 @@ reader_init(struct reader *r, const struct config_context *cx)
 	r->config = xcalloc(1, sizeof(*r->config));
 	r->runtime_dir = cx != NULL && cx->runtime_dir != NULL ?
 	    cx->runtime_dir : "/run/otpd";
+	r->warn = cx != NULL && cx->warn;
 }
 
 static void
@@ -48,9 +49,9 @@ reader_done(struct reader *r, struct source *s)
 {
 	struct config *c = r->config;
 
+	config_sort_errors(c);
 	if (c->nerrors > 0) {
 		drop_root(c);
-		config_sort_errors(c);
 	} else if (s->doc.root != NULL) {
 		c->text = cJSON_PrintUnformatted(s->doc.root);
 		if (c->text == NULL)
@@ -289,6 +290,9 @@ config_free(struct config *c)
 	for (i = 0; i < c->nerrors; i++)
 		free((char *)c->errors[i].file);	/* and the rest of it */
 	free(c->errors);
+	for (i = 0; i < c->nwarnings; i++)
+		free((char *)c->warnings[i].file);
+	free(c->warnings);
 	config_free_registries(&c->options);
 	free(c->text);
 	free(c);

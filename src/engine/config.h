@@ -84,10 +84,14 @@ struct config {
 	size_t			 text_len;
 	struct config_error	*errors;	/* sorted by file and place */
 	size_t			 nerrors;
+	struct config_error	*warnings;	/* sorted, too */
+	size_t			 nwarnings;
 };
 
 struct config_context {		/* what a service is built with */
 	const char	*runtime_dir;	/* for NOTIFY_SOCKET */
+	bool		 warn;		/* of what will not start here: no
+					 * such program, user or folder */
 	/* for config_parse_child() */
 	const char	*path;		/* of its supervisor; NULL: the root */
 	const char	*name;		/* what it is called in the tree, where

@@ -8,20 +8,27 @@
 
 #include "engine/config.h"
 
-int
-config_check_main(const char *file, const char *runtime_dir)
+static void
+print(const struct config_error *list, size_t n)
 {
-	const struct config_context cx = { .runtime_dir = runtime_dir };
-	struct config *c = config_load(file, &cx);
 	char line[8192];
-	size_t i;
-	int rc;
 
-	for (i = 0; i < c->nerrors; i++) {
-		config_error_format(&c->errors[i], line, sizeof(line));
+	for (size_t i = 0; i < n; i++) {
+		config_error_format(&list[i], line, sizeof(line));
 		(void)fputs(line, stderr);
 	}
-	rc = c->nerrors > 0;
+}
+
+int
+config_check_main(const char *file, const char *runtime_dir, bool quiet)
+{
+	const struct config_context cx = { .runtime_dir = runtime_dir,
+	    .warn = !quiet };
+	struct config *c = config_load(file, &cx);
+	int rc = c->nerrors > 0;
+
+	print(c->errors, c->nerrors);
+	print(c->warnings, c->nwarnings);
 	config_free(c);
 	return rc;
 }

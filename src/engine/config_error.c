@@ -15,52 +15,73 @@
 
 #define WORD_MAX	40
 
-static struct config_error *
-new_error(struct reader *r)
-{
-	struct config *c = r->config;
+#define LIST_STEP	16
 
-	if (c->nerrors == r->errors_size) {
-		r->errors_size = r->errors_size > 0 ? r->errors_size * 2 : 16;
-		c->errors = xrealloc(c->errors, r->errors_size,
-		    sizeof(*c->errors));
-	}
-	return &c->errors[c->nerrors++];
+static struct config_error *
+new_error(struct config_error **list, size_t *n)
+{
+	if (*n % LIST_STEP == 0)
+		*list = xrealloc(*list, *n + LIST_STEP, sizeof(**list));
+	return &(*list)[(*n)++];
 }
 
-void
-config_tell(struct reader *r, struct json_place at, const char *fmt, ...)
+static void
+tell(struct reader *r, struct json_place at, struct config_error **list,
+    size_t *n, const char *fmt, va_list ap)
 {
 	const char *file = r->source->name;
-	struct config_error *e;
-	size_t nfile = strlen(file) + 1, npath = r->path_len + 1;
+	size_t nfile = strlen(file) + 1, npath = r->path_len + 1, ntext;
 	char *text, *all, *p;
-	va_list ap;
-	int n;
+	int len;
 
-	if (r->config->nerrors >= ERRORS_MAX)
+	if (*n >= ERRORS_MAX)
 		return;
-	va_start(ap, fmt);
-	n = vasprintf(&text, fmt, ap);
-	va_end(ap);
-	if (n < 0)
+	len = vasprintf(&text, fmt, ap);
+	if (len < 0)
 		abort();
-	all = xcalloc(1, nfile + npath + (size_t)n + 1);
+	ntext = (size_t)len;
+	all = xcalloc(1, nfile + npath + ntext + 1);
 	memcpy(all, file, nfile);
 	memcpy(all + nfile, r->path, npath);
-	memcpy(all + nfile + npath, text, (size_t)n + 1);
+	memcpy(all + nfile + npath, text, ntext + 1);
 	free(text);
-	for (p = all; p < all + nfile + npath + n; p++)
+	for (p = all; p < all + nfile + npath + ntext; p++)
 		if (iscntrl((unsigned char)*p) && *p != '\0')
 			*p = '?';	/* names of files may hold anything */
-	e = new_error(r);
-	*e = (struct config_error){
+	*new_error(list, n) = (struct config_error){
 		.file = all,		/* owns the other two */
 		.line = at.line,
 		.column = at.column,
 		.path = all + nfile,
 		.message = all + nfile + npath,
 	};
+}
+
+void
+config_tell(struct reader *r, struct json_place at, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	tell(r, at, &r->config->errors, &r->config->nerrors, fmt, ap);
+	va_end(ap);
+}
+
+void
+config_warn(struct reader *r, struct json_place at, const char *fmt, ...)
+{
+	struct config *c = r->config;
+	const struct config_error *last = c->nwarnings > 0 ?
+	    &c->warnings[c->nwarnings - 1] : NULL;
+	va_list ap;
+
+	if (last != NULL && last->line == at.line &&
+	    last->column == at.column &&
+	    strcmp(last->file, r->source->name) == 0)
+		return;			/* a template's next copy */
+	va_start(ap, fmt);
+	tell(r, at, &c->warnings, &c->nwarnings, fmt, ap);
+	va_end(ap);
 }
 
 /* The parser's path goes on from where the reader is. */
@@ -112,6 +133,9 @@ config_sort_errors(struct config *c)
 {
 	if (c->nerrors > 1)
 		qsort(c->errors, c->nerrors, sizeof(*c->errors),
+		    compare_errors);
+	if (c->nwarnings > 1)
+		qsort(c->warnings, c->nwarnings, sizeof(*c->warnings),
 		    compare_errors);
 }
 

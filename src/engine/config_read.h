@@ -104,13 +104,17 @@ struct reader {
 	const struct app *app;		/* the same */
 	char		 path[PATH_SIZE];
 	size_t		 path_len;
-	unsigned	 depth, nchildren, nfiles, errors_size;
+	unsigned	 depth, nchildren, nfiles;
+	bool		 warn;
 };
 
 struct origin { const char *file, *path; struct json_place at; };
 
 /* --- config_error.c --- */
 void	config_tell(struct reader *r, struct json_place at, const char *fmt,
+	    ...) __attribute__((format(printf, 3, 4)));
+/* The same of what is right, but will not start here. */
+void	config_warn(struct reader *r, struct json_place at, const char *fmt,
 	    ...) __attribute__((format(printf, 3, 4)));
 #define tell_at(r, item, ...) \
 	config_tell(r, json_value_place(&(r)->source->doc, item), __VA_ARGS__)
@@ -134,6 +138,11 @@ void	read_members(struct reader *r, struct draft *d);
 bool	read_inner(struct reader *r, struct draft *d, cJSON *object,
 	    unsigned where);
 bool	id_valid(const char *id);
+
+/* --- config_warn.c --- */
+/* Of a worker that is right: is there everything here that it needs? */
+void	warn_of(struct reader *r, const struct draft *d,
+	    const char *who_problem, const char *program);
 
 /* --- config_apps.c, config_apps_order.c --- */
 struct app {			/* an application as it was written */

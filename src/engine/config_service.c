@@ -264,11 +264,13 @@ build_worker(struct reader *r, struct arena *scratch, const struct draft *d,
 	};
 	struct identity who;
 	struct env env = { 0 };
+	const char *user_problem;
 	struct service *s;
 	long len;
 
 	identity_of(r, d, &who);
 	env_build(r, scratch, d, scope, &who, &env);
+	user_problem = who.problem;
 	spec.argv = argv_build(r, scratch, d, &env, &who.problem);
 	spec.env = env_strings(scratch, &env);
 	spec.uid = who.uid;
@@ -282,6 +284,8 @@ build_worker(struct reader *r, struct arena *scratch, const struct draft *d,
 		    "file", SPAWN_MSG_MAX, SPAWN_ARGS_MAX);
 		return NULL;
 	}
+	if (r->warn)
+		warn_of(r, d, user_problem, spec.argv[0]);
 	s = service_new(d, who.problem, (size_t)len);
 	s->logs = d->out == SPAWN_DEST_LOG || d->err == SPAWN_DEST_LOG;
 	len = spawn_start_encode(&spec, s->order, (size_t)len);

@@ -177,7 +177,8 @@ main(int argc, char **argv)
 
 	options(&e, argc, argv, &check);
 	if (check)
-		return config_check_main(e.config_file, e.runtime_dir);
+		return config_check_main(e.config_file, e.runtime_dir,
+		    e.quiet);
 	if (e.runtime_dir == NULL || e.log_dir == NULL) {
 		(void)fputs(usage, stderr);
 		return 2;

@@ -11,11 +11,13 @@
 #include "engine/apps.h"
 
 static void
-put_errors(const struct config *config, struct out *o)
+put_list(struct out *o, const char *key, const struct config_error *list,
+    size_t n)
 {
-	out_text(o, "\"error\":\"config\",\"errors\":[");
-	for (size_t i = 0; i < config->nerrors; i++) {
-		const struct config_error *err = &config->errors[i];
+	out_key(o, key);
+	out_text(o, "[");
+	for (size_t i = 0; i < n; i++) {
+		const struct config_error *err = &list[i];
 
 		out_comma(o);
 		out_text(o, "{");
@@ -29,16 +31,28 @@ put_errors(const struct config *config, struct out *o)
 	out_text(o, "]");
 }
 
+static void
+put_errors(const struct config *config, struct out *o)
+{
+	out_key_string(o, "error", "config");
+	put_list(o, "errors", config->errors, config->nerrors);
+}
+
 void
 engine_check(struct engine *e, const char *file, struct out *o)
 {
-	struct config *config = config_load(file, &e->cx);
+	struct config_context cx = e->cx;
+	struct config *config;
 
+	cx.warn = true;
+	config = config_load(file, &cx);
 	out_text(o, "{");
 	if (config->nerrors > 0)
 		put_errors(config, o);
 	else
 		out_key_string(o, "result", "ok");
+	if (config->nwarnings > 0)
+		put_list(o, "warnings", config->warnings, config->nwarnings);
 	out_text(o, "}");
 	config_free(config);
 }

@@ -45,13 +45,12 @@ config_errors(struct buf *b, const cJSON *errors)
 		line = ctl_number(e, "line", 0);
 		column = ctl_number(e, "column", 0);
 		buf_text(b, file != NULL ? file : "?");
-		if (line > 0)
-			buf_printf(b, ":%.0f:%.0f", line, column);
-		buf_puts(b, ": ");
-		if (path != NULL && path[0] != '\0') {
-			buf_text(b, path);
-			buf_puts(b, ": ");
+		if (line > 0) {
+			buf_printf(b, ":%.0f:%.0f: ", line, column);
+			buf_text(b, path != NULL && path[0] != '\0' ? path :
+			    "/");
 		}
+		buf_puts(b, ": ");
 		buf_text(b, message != NULL ? message : "?");
 		buf_puts(b, "\n");
 	}
@@ -144,6 +143,8 @@ text_outcome(struct ctl *c, const char *path, const char *done,
 
 	if (c->quiet)
 		return;
+	config_errors(&c->text, cJSON_GetObjectItemCaseSensitive(reply,
+	    "warnings"));
 	path = subject(path, reply);
 	if (path != NULL) {
 		buf_text(&c->text, path);

@@ -12,6 +12,13 @@ printf '{ "children": [ { "id": "a", "start": ["%s"] } ] }' "$SVC" > "$CONF"
 check
 is "a right one is accepted, silently" "$code$said" 0
 
+printf '{ "children": [ { "id": "a", "start": ["/no/such"] } ] }' > "$CONF"
+check
+is "a program that is not there is no error" "$code" 0
+ok "but is told of" has "$said" "$CONF:1:40: a: warning: no program"
+is "unless errors only are wanted" \
+    "$("$OTPD_BUILDDIR/otpd" -q -n -c "$CONF" 2>&1)" ""
+
 while IFS='|' read -r place words text; do
 	printf '%s\n' "$text" > "$CONF"
 	check

@@ -263,8 +263,8 @@ START_TEST(check_prints_errors_and_nothing_else)
 
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_ge(dup2(fd, STDERR_FILENO), 0);
-	rc_good = config_check_main(good, "/run/x");
-	rc_bad = config_check_main(bad, "/run/x");
+	rc_good = config_check_main(good, "/run/x", true);
+	rc_bad = config_check_main(bad, "/run/x", true);
 	ck_assert_int_ge(dup2(keep, STDERR_FILENO), 0);
 	ck_assert_int_eq(rc_good, 0);
 	ck_assert_int_eq(rc_bad, 1);
@@ -278,6 +278,69 @@ START_TEST(check_prints_errors_and_nothing_else)
 	close(fd);
 	close(keep);
 	unlink(out);
+}
+END_TEST
+
+/* --- what is right, but will not start here --- */
+
+static const struct {
+	const char	*worker;	/* its members but the id */
+	const char	*want;		/* "": no warning */
+} warn_rows[] = {
+	{ "\"start\":[\"/bin/sh\"]", "" },
+	{ "\"start\":[\"sh\"]", "" },
+	{ "\"start\":[\"sh\"],\"cwd\":\"/bin\",\"user\":\"root\"", "" },
+	{ "\"start\":[\"./sh\"],\"cwd\":\"/bin\"", "" },
+	{ "\"start\":[\"/no/such\"]", "t.json:1:33: w: warning: no program "
+	    "`/no/such`: it cannot be started here\n" },
+	{ "\"start\":[\"such/x\"],\"cwd\":\"/\"", "t.json:1:33: w: warning: no "
+	    "program `//such/x`: it cannot be started here\n" },
+	{ "\"start\":[\"no-such-program\"]", "t.json:1:33: w: warning: no "
+	    "program `no-such-program` in PATH: it cannot be started here\n" },
+	{ "\"start\":[\"/bin/sleep 10\"]", "t.json:1:33: w: warning: no "
+	    "program `/bin/sleep 10`: write each argument as a string of its "
+	    "own\n" },
+	{ "\"start\":[\"/bin\"]", "t.json:1:33: w: warning: `/bin` is no "
+	    "program that may be executed\n" },
+	{ "\"user\":\"no-such-user\",\"start\":[\"sh\"]", "t.json:1:31: w: "
+	    "warning: no user \"no-such-user\": it cannot be started here\n" },
+	{ "\"cwd\":\"/no/such\",\"start\":[\"sh\"]", "t.json:1:30: w: "
+	    "warning: no folder `/no/such`: it cannot be started here\n" },
+};
+
+START_TEST(what_will_not_start_here_is_a_warning)
+{
+	const struct config_context warning = { .warn = true };
+	char text[512], line[1024] = "";
+	struct config *c;
+
+	(void)snprintf(text, sizeof(text), "{\"children\":[{\"id\":\"w\",%s}]}",
+	    warn_rows[_i].worker);
+	c = config_parse(text, strlen(text), "t.json", &warning);
+	assert_right(c, text);
+	if (c->nwarnings > 0)
+		config_error_format(c->warnings, line, sizeof(line));
+	ck_assert_str_eq(line, warn_rows[_i].want);
+	ck_assert_uint_le(c->nwarnings, 1);
+	config_free(c);
+	c = parse(text);
+	ck_assert_uint_eq(c->nwarnings, 0);
+	config_free(c);
+}
+END_TEST
+
+START_TEST(copies_are_warned_of_once)
+{
+	static const char text[] = "{\"children\":[{\"id\":\"p\",\"type\":"
+	    "\"partition_supervisor\",\"partitions\":4,\"template\":"
+	    "{\"start\":[\"/no/such\"]}}]}";
+	const struct config_context warning = { .warn = true };
+	struct config *c = config_parse(text, sizeof(text) - 1, "t.json",
+	    &warning);
+
+	assert_right(c, text);
+	ck_assert_uint_eq(c->nwarnings, 1);
+	config_free(c);
 }
 END_TEST
 
@@ -502,6 +565,9 @@ config_suite(void)
 	tcase_add_test(t, a_file_has_a_size_limit);
 	tcase_add_test(t, an_order_has_a_size_limit);
 	tcase_add_test(t, check_prints_errors_and_nothing_else);
+	tcase_add_loop_test(t, what_will_not_start_here_is_a_warning, 0,
+	    (int)nitems(warn_rows));
+	tcase_add_test(t, copies_are_warned_of_once);
 	suite_add_tcase(s, t);
 	t = tcase_create("files");
 	tcase_add_loop_test(t, the_text_of_a_tree_gives_the_same_tree, 0,

@@ -270,9 +270,16 @@ static const struct {
 	{ "every error of a file", { "check" },
 	    "{\"check\":{\"error\":\"config\",\"errors\":[{\"file\":\"/f\","
 	    "\"line\":3,\"column\":14,\"path\":\"a\",\"message\":\"bad\"},"
+	    "{\"file\":\"/f\",\"line\":4,\"column\":1,\"path\":\"\",\"message\":"
+	    "\"end\"},"
 	    "{\"file\":\"/g\",\"line\":0,\"column\":0,\"path\":\"\","
 	    "\"message\":\"unreadable\"}]}}", 1, "",
-	    "/f:3:14: a: bad\n/g: unreadable\n" },
+	    "/f:3:14: a: bad\n/f:4:1: /: end\n/g: unreadable\n" },
+	{ "warnings are no errors", { "check" },
+	    "{\"check\":{\"result\":\"ok\",\"warnings\":[{\"file\":\"/f\","
+	    "\"line\":3,\"column\":14,\"path\":\"a\",\"message\":\"warning: "
+	    "no user\"}]}}", 0, "/f:3:14: a: warning: no user\nno errors\n",
+	    "" },
 	{ "no errors", { "check", "/f" },
 	    "{\"check\":{\"result\":\"ok\"}}", 0, "/f: no errors\n", "" },
 	{ "the child that was added", { "start-child", "web", "{\"id\":1}" },

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What is no error of a configuration and yet lets a start fail on this
+ * machine: a program, user or folder that is not there.  Asked for by those
+ * who check only; never keeps anybody from starting.
+ */
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/config_read.h"
+#include "engine/config_value.h"
+
+#define warn_at(r, item, ...) \
+	config_warn(r, json_value_place(&(r)->source->doc, item), __VA_ARGS__)
+
+/* Which of the keys about users is it that was given? */
+static const cJSON *
+who_item(const struct draft *d)
+{
+	static const int keys[] = { KEY_user, KEY_group, KEY_groups,
+	    KEY_allow };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (d->given[keys[i]] != NULL)
+			return d->given[keys[i]];
+	return d->given[KEY_start];
+}
+
+static void
+warn_program(struct reader *r, const struct draft *d, const char *program)
+{
+	const cJSON *at = d->given[KEY_start]->child;
+	char path[PATH_SIZE];
+	struct stat st;
+
+	if (strchr(program, '/') == NULL) {
+		warn_at(r, at, "warning: no program `%.100s` in PATH: "
+		    "it cannot be started here", program);
+		return;
+	}
+	(void)snprintf(path, sizeof(path), "%s%s%s",	/* "/" by default */
+	    program[0] == '/' || d->cwd == NULL ? "" : d->cwd,
+	    program[0] == '/' ? "" : "/", program);
+	if (stat(path, &st) < 0) {
+		if (errno == ENOENT || errno == ENOTDIR)
+			warn_at(r, at, strchr(program, ' ') != NULL ?
+			    "warning: no program `%.200s`: write each "
+			    "argument as a string of its own" :
+			    "warning: no program `%.200s`: it cannot be "
+			    "started here", path);
+	} else if (!S_ISREG(st.st_mode) || (st.st_mode & 0111) == 0) {
+		warn_at(r, at, "warning: `%.200s` is no program that may be "
+		    "executed", path);
+	}
+}
+
+void
+warn_of(struct reader *r, const struct draft *d, const char *who_problem,
+    const char *program)
+{
+	struct stat st;
+
+	if (who_problem != NULL)
+		warn_at(r, who_item(d), "warning: %s: it cannot be started "
+		    "here", who_problem);
+	if (d->cwd != NULL && stat(d->cwd, &st) < 0 && errno == ENOENT)
+		warn_at(r, d->given[KEY_cwd], "warning: no folder `%s`: it "
+		    "cannot be started here", d->cwd);
+	warn_program(r, d, program);
+}
