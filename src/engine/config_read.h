@@ -13,6 +13,7 @@
 #include "engine/config_keys.h"
 #include "engine/config_mem.h"
 #include "engine/json_text.h"
+#include "wire/guess.h"
 #include "wire/spawn_request.h"
 
 #define TREE_DEPTH_MAX	30		/* so that the merged text stays
@@ -124,11 +125,6 @@ void	config_warn(struct reader *r, struct json_place at, const char *fmt,
 bool	config_parse_json(struct reader *r, char *text, size_t len,
 	    bool is_root, struct json_doc *out);
 void	config_sort_errors(struct config *c);
-
-struct guess { const char *word, *best; unsigned distance; };
-void	guess_try(struct guess *g, const char *candidate);
-/* "; did you mean `restart`?" or "", in buf. */
-const char *guess_words(const struct guess *g, char *buf, size_t size);
 
 /* --- config_key.c --- */
 /* Every member of d->object through the table. */

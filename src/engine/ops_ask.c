@@ -15,6 +15,20 @@
 #define OBITUARIES_MAX	50
 #define HISTORY_MAX	20
 
+/* What befell otpd and its engines lately; nothing if all is well. */
+static void
+put_troubles(struct engine *e, struct out *o)
+{
+	if (e->otpd.crashes == 0 && e->otpd.killed == 0 && e->crashed == 0)
+		return;
+	out_key(o, "otpd");
+	out_text(o, "{");
+	out_key_int(o, "crashes", e->otpd.crashes);
+	out_key_int(o, "killed", e->otpd.killed);
+	out_key_int(o, "engine_crashed", e->crashed);
+	out_text(o, "}");
+}
+
 void
 op_status(struct engine *e, const struct caller *c)
 {
@@ -34,7 +48,9 @@ op_status(struct engine *e, const struct caller *c)
 		}
 		engine_status_tree(e, slot, &o);
 	}
-	out_text(&o, "]}");
+	out_text(&o, "]");
+	put_troubles(e, &o);
+	out_text(&o, "}");
 	engine_reply(e, c->peer, c->ref, &o);
 }
 
@@ -73,6 +89,7 @@ put_history(struct engine *e, const char *path, const char *sup, int max,
 		bool fits = path != NULL ? is_about(&ev, path, sup) :
 		    ev.type == EVENT_GAVE_UP ||
 		    ev.type == EVENT_START_FAILED ||
+		    ev.type == EVENT_OVERDUE ||
 		    ev.type == EVENT_ENGINE_CRASHED ||
 		    ev.type == EVENT_SPAWNER_CRASHED ||
 		    ev.type == EVENT_SPAWNER_KILLED ||
@@ -241,6 +258,7 @@ op_info(struct engine *e, const struct caller *c)
 	out_key_int(&o, "upgrades", e->otpd.upgrades);
 	out_key_string(&o, "config", e->config_file);
 	out_key_string(&o, "log_dir", e->log_dir);
+	out_key_string(&o, "runtime_dir", e->runtime_dir);
 	out_key_int(&o, "uptime_ms", (int64_t)(loop_now_ms() - e->started_ms));
 	out_text(&o, "}");
 	engine_reply(e, c->peer, c->ref, &o);

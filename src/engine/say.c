@@ -107,7 +107,8 @@ static bool
 says_words(enum event_type type)
 {
 	return type == EVENT_FAULT || type == EVENT_UPGRADED ||
-	    type == EVENT_UPGRADE_REFUSED;
+	    type == EVENT_UPGRADE_REFUSED || type == EVENT_OVERDUE ||
+	    type == EVENT_REFUSED || type == EVENT_RECOVERED;
 }
 
 static void

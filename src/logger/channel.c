@@ -306,6 +306,15 @@ pipe_lives(const struct stream *s)
 	return s->pipe != -1 && (poll(&p, 1, 0) < 0 || p.revents != POLLHUP);
 }
 
+static bool
+has_more(const struct stream *s)
+{
+	struct pollfd p = { .fd = s->pipe, .events = POLLIN };
+
+	return s->pipe != -1 && poll(&p, 1, 0) > 0 &&
+	    (p.revents & POLLIN) != 0;
+}
+
 /* Looks on where it found one that lived the last time. */
 static bool
 any_lives(struct logger *lg)
@@ -349,12 +358,13 @@ channel_finish(struct logger *lg)
 	for (i = 0; i < lg->nbuckets; i++)
 		for (s = lg->by_key[i]; s != NULL; s = next) {
 			next = s->key_next;
-			if ((s->flags & STREAM_SETTLED) == 0)
+			if ((s->flags & STREAM_SETTLED) == 0 && has_more(s))
 				unknown++;
 			stream_free(s);
 		}
 	if (unknown > 0)
-		say("%zu logs were never named", unknown);
+		say("%zu logs were never named, and what is left in their "
+		    "pipes is not written", unknown);
 	answer_turn(lg);
 }
 

@@ -68,7 +68,8 @@ cmd_signal(struct ctl *c)
 	char done[64];
 
 	if (sig <= 0) {
-		ctl_warn("no signal %s", c->argv[0]);
+		ctl_warn("no signal %s: a name, as HUP, or a number stands "
+		    "before the path", c->argv[0]);
 		return CTL_USAGE;
 	}
 	req = ctl_request("signal");

@@ -10,6 +10,7 @@
 #include "otpctl/otpctl.h"
 
 #define AFTERWARDS_NS	UINT64_C(1000000000)
+#define UNSETTLED_MAX	5	/* that are named */
 
 /* The children at these paths; *out to be deleted. */
 static int
@@ -43,7 +44,7 @@ cmd_status(struct ctl *c)
 	rc = ask_status(c, c->argv, c->argc, &reply);
 	if (rc != CTL_OK)
 		return rc;
-	c->out->status(c, children_of(reply));
+	c->out->status(c, reply);
 	cJSON_Delete(reply);
 	return CTL_OK;
 }
@@ -82,31 +83,56 @@ cmd_is_failed(struct ctl *c)
 	return is_in_state(c, NODE_FAILED);
 }
 
+static bool
+at_rest(const struct node *n)
+{
+	return n->supervisor || n->state == NODE_RUNNING ||
+	    n->state == NODE_STOPPED || n->state == NODE_FAILED;
+}
+
+static void
+put_unsettled(struct buf *b, const cJSON *children, bool any)
+{
+	const cJSON *child;
+	struct node n;
+	int more = 0, told = 0;
+
+	cJSON_ArrayForEach(child, children) {
+		node_read(child, &n);
+		if (!any && at_rest(&n))
+			continue;
+		if (told == UNSETTLED_MAX) {
+			more++;
+			continue;
+		}
+		buf_puts(b, told++ == 0 ? ": " : ", ");
+		buf_text(b, n.path);
+		buf_puts(b, n.state == NODE_BACKOFF ? " is in " : " is ");
+		buf_text(b, n.state_word);
+		if (any)
+			break;
+	}
+	if (more > 0)
+		buf_printf(b, ", and %d more", more);
+}
+
 /* What it was that took too long: the children that are not at rest, or the
  * one that was waited for. */
 static void
 say_unsettled(struct ctl *c, const char *path)
 {
-	const cJSON *child;
+	struct buf b = { NULL, 0, 0 };
 	char *paths[1];
-	cJSON *reply;
-	struct node n;
+	cJSON *reply = NULL;
 
 	ctl_close(c);
 	c->deadline = ctl_now_ns() + AFTERWARDS_NS;
 	paths[0] = (char *)(uintptr_t)path;
-	if (ask_status(c, paths, path != NULL ? 1 : 0, &reply) != CTL_OK)
-		return;
-	cJSON_ArrayForEach(child, children_of(reply)) {
-		node_read(child, &n);
-		if (path != NULL) {
-			ctl_warn("%s is %s", n.path, n.state_word);
-			break;
-		}
-		if (!n.supervisor && n.state != NODE_RUNNING &&
-		    n.state != NODE_STOPPED && n.state != NODE_FAILED)
-			ctl_warn("%s is %s", n.path, n.state_word);
-	}
+	buf_puts(&b, "timed out");
+	if (ask_status(c, paths, path != NULL ? 1 : 0, &reply) == CTL_OK)
+		put_unsettled(&b, children_of(reply), path != NULL);
+	ctl_warn("%s", b.data);
+	buf_done(&b);
 	cJSON_Delete(reply);
 }
 
@@ -114,9 +140,11 @@ static int
 wait_for(struct ctl *c, cJSON *req, const char *path, const char *done)
 {
 	cJSON *reply;
-	int rc = ctl_order(c, req, path, &reply);
+	int rc;
 
-	if (rc == CTL_TIMED_OUT && !c->json && !c->quiet)
+	c->tells_timeout = !c->json && !c->quiet;
+	rc = ctl_order(c, req, path, &reply);
+	if (rc == CTL_TIMED_OUT && c->tells_timeout)
 		say_unsettled(c, path);
 	if (rc != CTL_OK)
 		return rc;

@@ -21,6 +21,12 @@ print(struct ctl *c, const cJSON *o)
 }
 
 static void
+print_status(struct ctl *c, const cJSON *reply)
+{
+	print(c, cJSON_GetObjectItemCaseSensitive(reply, "children"));
+}
+
+static void
 print_why(struct ctl *c, const cJSON *reply, const char *log, size_t log_len)
 {
 	cJSON *o = cJSON_Duplicate(reply, 1), *lines = cJSON_CreateArray();
@@ -84,7 +90,7 @@ print_lines(struct ctl *c, const char *data, size_t len)
 
 const struct output output_json = {
 	.refused = print_refusal,
-	.status = print,
+	.status = print_status,
 	.state = print,
 	.outcome = print_outcome,
 	.changes = print,

@@ -217,15 +217,21 @@ again(struct ctl *c, struct attempt *a)
 }
 
 static int
+timed_out(const struct ctl *c)
+{
+	if (!c->tells_timeout)
+		ctl_warn("timed out");
+	return CTL_TIMED_OUT;
+}
+
+static int
 server_refused(struct ctl *c, enum ctl_server to)
 {
 	uint16_t tag = 0;
 	const char *words = client_error(c->links[to].client, &tag);
 
-	if (tag == FRAME_E_TIMEOUT) {
-		ctl_warn("timed out");
-		return CTL_TIMED_OUT;
-	}
+	if (tag == FRAME_E_TIMEOUT)
+		return timed_out(c);
 	ctl_warn("%s refused the request: %s%s%s", server_words(to),
 	    frame_error_name(tag), words != NULL && words[0] != '\0' ? ": " :
 	    "", words != NULL ? words : "");
@@ -239,10 +245,8 @@ call_failed(struct ctl *c, const struct attempt *a, int rc)
 {
 	if (rc == -EREMOTEIO)
 		return server_refused(c, a->to);
-	if (rc == -ETIMEDOUT) {
-		ctl_warn("timed out");
-		return CTL_TIMED_OUT;
-	}
+	if (rc == -ETIMEDOUT)
+		return timed_out(c);
 	if (!broke(rc)) {
 		ctl_warn("no answer from %s: %s", server_words(a->to),
 		    strerror(-rc));

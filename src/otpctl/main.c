@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "otpctl/otpctl.h"
+#include "wire/guess.h"
 
 #ifndef PACKAGE_VERSION
 #ifdef HAVE_CONFIG_H
@@ -101,6 +102,20 @@ help_one(struct buf *b, const struct command *cmd)
 		    cmd->patience_s);
 }
 
+static int
+no_command(const char *name)
+{
+	struct guess guess = { .word = name };
+	const struct command *cmd;
+	char words[64];
+
+	for (cmd = commands; cmd->name != NULL; cmd++)
+		guess_try(&guess, cmd->name);
+	ctl_warn("no command %s%s", name, guess.best == NULL ?
+	    "; see: otpctl --help" : guess_words(&guess, words, sizeof(words)));
+	return CTL_USAGE;
+}
+
 int
 cmd_help(struct ctl *c)
 {
@@ -111,10 +126,8 @@ cmd_help(struct ctl *c)
 		return CTL_OK;
 	}
 	about = command_find(c->argv[0]);
-	if (about == NULL) {
-		ctl_warn("no command %s; see: otpctl --help", c->argv[0]);
-		return CTL_USAGE;
-	}
+	if (about == NULL)
+		return no_command(c->argv[0]);
 	help_one(&c->text, about);
 	return CTL_OK;
 }
@@ -324,7 +337,7 @@ pick(struct ctl *c, unsigned given, bool help)
 	}
 	c->cmd = command_find(c->argv[0]);
 	if (c->cmd == NULL)
-		return usage("no command ", c->argv[0]);
+		return no_command(c->argv[0]);
 	if (help) {
 		c->cmd = command_find("help");
 		c->argc = 1;

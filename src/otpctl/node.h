@@ -58,4 +58,9 @@ void	tree_show(struct buf *b, const struct look *l, const cJSON *children,
 void	list_show(struct buf *b, const struct look *l, const cJSON *children,
 	    int64_t now);
 
+/* info.c: otpd itself, from the answer to `info`; and a line about what befell
+ * it, from that to `status`, or nothing. */
+void	info_show(struct buf *b, const cJSON *info);
+void	info_troubles(struct buf *b, const struct look *l, const cJSON *otpd);
+
 #endif /* OTPD_OTPCTL_NODE_H */

@@ -57,7 +57,7 @@ const struct command *command_find(const char *name);
  */
 struct output {
 	void	(*refused)(struct ctl *c, const char *path, const cJSON *reply);
-	void	(*status)(struct ctl *c, const cJSON *children);
+	void	(*status)(struct ctl *c, const cJSON *reply);
 	void	(*state)(struct ctl *c, const cJSON *child);
 	void	(*outcome)(struct ctl *c, const char *path, const char *done,
 		    const cJSON *reply);
@@ -88,6 +88,7 @@ struct ctl {
 	struct link		 links[CTL_NSERVERS];
 	bool			 json, quiet, follow, dry_run, has_since;
 	bool			 alone;
+	bool			 tells_timeout;	/* the command does itself */
 	bool			 unordered, null, no_stdin;	/* of task run */
 	unsigned		 most;		/* --max-concurrency; 0 */
 	const char		*sup;		/* --sup; NULL: not given */

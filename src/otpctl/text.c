@@ -14,6 +14,7 @@
 #include "wire/reason.h"
 
 #define FEW_COLUMNS	6
+#define EVENT_WIDTH	15	/* of the longest that is not rare */
 
 static const char *
 or_dash(const char *s)
@@ -63,15 +64,18 @@ subject(const char *path, const cJSON *reply)
 	    path_of(reply);
 }
 
-/* Does the message say which child it is about? */
+/* Does the message say which child it is about?  As a word of its own. */
 static bool
-names_itself(const cJSON *reply)
+names_itself(const char *message, const char *path)
 {
-	const char *error = ctl_string(reply, "error");
+	size_t n = strlen(path);
+	const char *at;
 
-	return ctl_string(reply, "message") != NULL && error != NULL &&
-	    (strcmp(error, "not_found") == 0 ||
-	    strcmp(error, "ambiguous") == 0);
+	for (at = message; (at = strstr(at, path)) != NULL; at++)
+		if ((at == message || at[-1] == ' ') &&
+		    strchr(" :,;", at[n]) != NULL)	/* or its end */
+			return true;
+	return false;
 }
 
 static void
@@ -90,7 +94,7 @@ refusal(struct buf *b, const char *path, const cJSON *reply)
 	}
 	buf_puts(b, "otpctl: ");
 	path = subject(path, reply);
-	if (path != NULL && !names_itself(reply)) {
+	if (path != NULL && !names_itself(message, path)) {
 		buf_text(b, path);
 		buf_puts(b, ": ");
 	}
@@ -121,9 +125,13 @@ text_refused(struct ctl *c, const char *path, const cJSON *reply)
 /* --- answers --- */
 
 static void
-text_status(struct ctl *c, const cJSON *children)
+text_status(struct ctl *c, const cJSON *reply)
 {
-	tree_show(&c->text, &c->look, children, look_now());
+	tree_show(&c->text, &c->look, cJSON_GetObjectItemCaseSensitive(reply,
+	    "children"), look_now());
+	if (c->look.terminal && c->argc == 0)
+		info_troubles(&c->text, &c->look,
+		    cJSON_GetObjectItemCaseSensitive(reply, "otpd"));
 }
 
 static void
@@ -261,7 +269,7 @@ event_line(struct ctl *c, const cJSON *e, size_t path_width)
 	buf_puts(b, look_plain(&c->look));
 	w = strlen(event);
 	start = b->len;
-	buf_pad(b, w < 12 ? 12 - w : 0);
+	buf_pad(b, w < EVENT_WIDTH ? EVENT_WIDTH - w : 0);
 	w = b->len;
 	event_details(b, e);
 	if (b->len == w)
@@ -434,19 +442,7 @@ put_pairs(struct buf *b, const cJSON *o)
 		n = strlen(v->string);
 		buf_text(b, v->string);
 		buf_pad(b, w - n + 2);
-		if (cJSON_IsString(v)) {
-			buf_text(b, v->valuestring);
-		} else if (cJSON_IsNumber(v) && n > 3 &&
-		    strcmp(v->string + n - 3, "_ms") == 0) {
-			b->len -= w - n + 2 + 3;	/* "uptime", not _ms */
-			buf_pad(b, w - n + 2 + 3);
-			look_span(b, (int64_t)v->valuedouble, false);
-		} else if (cJSON_IsNumber(v)) {
-			buf_printf(b, "%.15g", v->valuedouble);
-		} else {
-			buf_puts(b, cJSON_IsTrue(v) ? "yes" :
-			    cJSON_IsFalse(v) ? "no" : "-");
-		}
+		buf_printf(b, "%.15g", cJSON_IsNumber(v) ? v->valuedouble : 0);
 		buf_puts(b, "\n");
 	}
 }
@@ -466,6 +462,12 @@ text_pairs(struct ctl *c, const cJSON *reply)
 	put_pairs(&c->text, reply);
 }
 
+static void
+text_info(struct ctl *c, const cJSON *reply)
+{
+	info_show(&c->text, reply);
+}
+
 const struct output output_text = {
 	.refused = text_refused,
 	.status = text_status,
@@ -478,6 +480,6 @@ const struct output output_text = {
 	.apps = text_apps,
 	.rows = text_rows,
 	.counts = text_pairs,
-	.info = text_pairs,
+	.info = text_info,
 	.lines = text_lines,
 };

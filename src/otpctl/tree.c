@@ -27,6 +27,7 @@ struct tree {
 	const struct look *look;
 	int64_t		 now;
 	struct buf	 cells;		/* the texts of all cells */
+	bool		 hidden[NCOLS];	/* for want of room */
 	bool		*open;		/* by depth: a sibling follows below */
 };
 
@@ -281,25 +282,47 @@ put_cell(struct tree *t, struct buf *b, const struct line *line,
 		buf_pad(b, t->width[col] - line->width[col]);
 }
 
-/* A column in which nobody has anything to say. */
+/* A column in which nobody has anything to say, or for which there is no
+ * room. */
 static bool
 empty_column(const struct tree *t, enum column col)
 {
-	return t->width[col] <= 1 && (col == COL_WHAT || col == COL_UP);
+	return t->hidden[col] ||
+	    (t->width[col] <= 1 && (col == COL_WHAT || col == COL_UP));
+}
+
+static size_t
+columns_used(const struct tree *t)
+{
+	size_t used = 0;
+	int col;
+
+	for (col = 0; col < COL_NOTE; col++)
+		if (!empty_column(t, (enum column)col))
+			used += t->width[col] + 2;
+	return used;
+}
+
+/* What can be missed first goes first on a terminal that is too narrow. */
+static void
+hide_columns(struct tree *t)
+{
+	static const enum column order[] = { COL_UP, COL_WHAT, COL_RESTARTS };
+	size_t i;
+
+	for (i = 0; i < sizeof(order) / sizeof(order[0]) && t->look->width > 0
+	    && columns_used(t) > t->look->width + 2; i++)
+		t->hidden[order[i]] = true;
 }
 
 /* Columns of a terminal that are left for notes; SIZE_MAX: no limit. */
 static size_t
 note_room(const struct tree *t)
 {
-	size_t used = 0;
-	int col;
+	size_t used = columns_used(t);
 
 	if (t->look->width == 0)
 		return SIZE_MAX;
-	for (col = 0; col < COL_NOTE; col++)
-		if (!empty_column(t, (enum column)col))
-			used += t->width[col] + 2;
 	return t->look->width > used ? t->look->width - used : 0;
 }
 
@@ -373,6 +396,7 @@ show(struct buf *b, const struct look *l, const cJSON *children, int64_t now,
 	if (as_tree)
 		tree_shape(&t);
 	tree_fill(&t);
+	hide_columns(&t);
 	memset(t.open, 0, (t.n + 2) * sizeof(*t.open));
 	room = note_room(&t);
 	for (i = 0; i < t.n; i++)

@@ -254,6 +254,17 @@ say_sibling(struct buf *b, const struct why *w)
 	}
 }
 
+/* Was it killed because it did not end by itself when it was told to? */
+static bool
+was_overdue(const struct why *w)
+{
+	const cJSON *late = why_event(w, w->node.path, "overdue");
+	const cJSON *end = why_event(w, w->node.path, "exited");
+
+	return late != NULL && strcmp(w->node.last_reason, "killed") == 0 &&
+	    ctl_number(late, "pid", 0) == ctl_number(end, "pid", -1);
+}
+
 /* The last end, and the failed start after it. */
 static void
 say_last(struct buf *b, const struct why *w)
@@ -267,7 +278,11 @@ say_last(struct buf *b, const struct why *w)
 		reason_words(n->last_reason, words, sizeof(words));
 		buf_puts(b, n->supervisor ? "The last time, it " :
 		    "Its last process ");
-		buf_text(b, words);
+		if (was_overdue(w))
+			buf_puts(b, "did not end within its \"shutdown\" time "
+			    "and was killed");
+		else
+			buf_text(b, words);
 		if (n->last_at != NULL && look_time(n->last_at) >= 0) {
 			buf_puts(b, ", ");
 			why_when(b, w, look_time(n->last_at));

@@ -138,6 +138,11 @@ static const struct {
 	    NULL, 0, 0 },
 	{ "apps", "tree", { "apps" }, NULL, 0, 0 },
 	{ "info", "tree", { "info" }, NULL, 0, 0 },
+	{ "info-troubled", "troubled", { "info" }, NULL, 0, 0 },
+	{ "status-troubled", "troubled", { "status" }, env_no_colour, 80, 0 },
+	{ "status-troubled-pipe", "troubled", { "status" }, NULL, 0, 0 },
+	{ "status-60", "tree", { "status" }, env_no_colour, 60, 0 },
+	{ "status-48", "tree", { "status" }, env_no_colour, 48, 0 },
 	{ "events", "tree", { "events" }, NULL, 0, 0 },
 	{ "reload", "tree", { "reload" }, NULL, 0, 1 },
 	{ "reload-dry-run", "tree", { "reload", "--dry-run" }, NULL, 0, 1 },
@@ -179,7 +184,7 @@ static const char *const whys[] = {
 	"start-format", "start-directory", "start-not-ready", "start-user",
 	"start-timeout", "start-retried", "gave-up", "supervisor-down",
 	"supervisor-back", "not-ready", "temporary", "stopping", "stopped",
-	"never", "root", "group", "pending", "given-up", "forks",
+	"never", "root", "group", "pending", "given-up", "forks", "overdue",
 };
 
 START_TEST(why_tells)
@@ -260,7 +265,8 @@ static const struct {
 	    "{\"signal\":{\"result\":\"ok\",\"path\":\"a\",\"pid\":42}}", 0,
 	    "a: sent SIGHUP to pid 42\n", "" },
 	{ "no such signal is 2", { "signal", "NOPE", "a" }, "{}", 2, "",
-	    "otpctl: no signal NOPE\n" },
+	    "otpctl: no signal NOPE: a name, as HUP, or a number stands before "
+	    "the path\n" },
 	{ "waited", { "wait", "a", "running" },
 	    "{\"wait\":{\"result\":\"ok\"}}", 0, "a: running\n", "" },
 	{ "no such state is 2", { "wait", "a", "dancing" }, "{}", 2, "",
@@ -308,6 +314,13 @@ static const struct {
 	{ "no command", { NULL }, "{}", 2, "", NULL },
 	{ "no such command", { "dance" }, "{}", 2, "",
 	    "otpctl: no command dance; see: otpctl --help\n" },
+	{ "a slip in a command", { "statsu" }, "{}", 2, "",
+	    "otpctl: no command statsu; did you mean `status`?\n" },
+	{ "a slip in the help", { "help", "relaod" }, "{}", 2, "",
+	    "otpctl: no command relaod; did you mean `reload`?\n" },
+	{ "whom it is about is said once", { "count-children", "web" },
+	    "{\"count_children\":{\"error\":\"noproc\",\"message\":\"no child "
+	    "named web\"}}", 1, "", "otpctl: no child named web\n" },
 	{ "too few operands", { "wait", "a" }, "{}", 2, "",
 	    "otpctl: usage: otpctl wait PATH STATE\n" },
 	{ "too many operands", { "sync", "a" }, "{}", 2, "", NULL },
@@ -501,7 +514,7 @@ START_TEST(what_took_too_long_is_named)
 	run_otpctl(&fake, WORDS("sync", "--timeout", "0.05"), NULL, 0, NULL,
 	    &run);
 	ck_assert_int_eq(run.code, 6);
-	ck_assert_str_eq(run.err, "otpctl: timed out\notpctl: b is backoff\n");
+	ck_assert_str_eq(run.err, "otpctl: timed out: b is in backoff\n");
 }
 END_TEST
 
