@@ -106,6 +106,8 @@ ok "a stopped engine is continued, and it is told" \
 # --- a service that does not end in its time, a refused reload ---
 ctl -q restart deaf
 is "who has to be killed is told apart" "$(count "^overdue deaf")" 1
+ok "and in words" file_has "$T/stderr" \
+    "deaf: overdue: it did not end in the time it had: killing it"
 echo '{ "children": 7 }' > "$T/wrong" && cp "$CONF" "$T/right"
 cat "$T/wrong" > "$CONF"
 ctl -q reload 2>/dev/null
