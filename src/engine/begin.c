@@ -304,6 +304,8 @@ restore_core(struct engine *e)
 			restore_child(e, s);
 		else if (s->type == STORE_NOTE)
 			engine_restore_note(e, s->key, s->data, s->len);
+		else if (s->type == STORE_FORGOTTEN)
+			engine_restore_forgotten(e, s->key, s->data);
 	}
 	for (uint32_t i = 0; i < e->nrecords && rc == 0; i++) {
 		struct saved_record *s = &e->records[i];

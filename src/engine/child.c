@@ -159,10 +159,8 @@ engine_drop_child(struct engine *e, uint32_t slot)
 			loop_timer_cancel(e->loop, &c->timers->core[i]);
 		loop_timer_cancel(e->loop, &c->timers->start);
 	}
-	if (c->log_key != 0) {
+	if (c->log_key != 0)
 		engine_forget_log(e, c->path, c->log_key);
-		link_put(&e->spawner, SPAWN_RELEASE, c->log_key, "", 0);
-	}
 	free(c->timers);
 	free(c->path);
 	free(c->said);

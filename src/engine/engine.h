@@ -433,6 +433,9 @@ void	engine_told_trouble(struct engine *e, const struct spawn_trouble *t);
 void	engine_logger_record(void *arg, const struct spawn_header *h, int fd);
 void	engine_forget_log(struct engine *e, const char *path, uint32_t key);
 void	engine_tell_forgotten(struct engine *e);
+void	engine_save_forgotten(struct engine *e);
+void	engine_restore_forgotten(struct engine *e, uint64_t key,
+	    const char *path);
 void	engine_free_forgotten(struct engine *e);
 /* The snapshot was written, or could not be. */
 void	engine_saved(struct engine *e, int rc);

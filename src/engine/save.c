@@ -92,6 +92,7 @@ put_everything(struct engine *e)
 	engine_save_notes(e);
 	apps_save_all(e);
 	app_env_save_all(e);
+	engine_save_forgotten(e);
 	memset(&e->saved, 0, sizeof(e->saved));
 }
 

@@ -3,7 +3,8 @@
  * What is wrong with the machine, told by those who see it: the spawner, the
  * logger, the snapshot.  Each is said once in the events when it begins and
  * once when it is over; nothing here decides anything.  Also the logs of
- * children that are gone: the logger may have to be told of them once more.
+ * children that are gone: the logger may have to be told of them once more,
+ * also by the next engine.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -93,6 +94,8 @@ told_log_fault(struct engine *e, uint64_t key, const struct log_fault *f)
 static void
 drop_forgotten(struct engine *e, uint32_t i)
 {
+	store_put(e->store, STORE_FORGOTTEN, e->forgotten[i].key, "", 0);
+	e->changed = true;
 	free(e->forgotten[i].path);
 	memmove(e->forgotten + i, e->forgotten + i + 1,
 	    (--e->nforgotten - i) * sizeof(*e->forgotten));
@@ -125,9 +128,23 @@ engine_logger_record(void *arg, const struct spawn_header *h, int fd)
 	}
 }
 
-/* Until the logger has read all of it, the next one may need its name. */
+static void
+save_forgotten(struct engine *e, uint32_t i)
+{
+	store_put(e->store, STORE_FORGOTTEN, e->forgotten[i].key,
+	    e->forgotten[i].path, strlen(e->forgotten[i].path));
+	e->changed = true;
+}
+
 void
-engine_forget_log(struct engine *e, const char *path, uint32_t key)
+engine_save_forgotten(struct engine *e)
+{
+	for (uint32_t i = 0; i < e->nforgotten; i++)
+		save_forgotten(e, i);
+}
+
+static void
+add_forgotten(struct engine *e, const char *path, uint64_t key)
 {
 	if (e->nforgotten == FORGOTTEN_MAX)
 		drop_forgotten(e, 0);
@@ -135,7 +152,24 @@ engine_forget_log(struct engine *e, const char *path, uint32_t key)
 	    sizeof(*e->forgotten));
 	e->forgotten[e->nforgotten].key = key;
 	e->forgotten[e->nforgotten++].path = xstrdup(path);
+}
+
+/* That its pipe is over may not have been said before the crash. */
+void
+engine_restore_forgotten(struct engine *e, uint64_t key, const char *path)
+{
+	add_forgotten(e, path, key);
+	link_put(&e->spawner, SPAWN_RELEASE, key, "", 0);
+}
+
+/* Until the logger has read all of it, the next one may need its name. */
+void
+engine_forget_log(struct engine *e, const char *path, uint32_t key)
+{
+	add_forgotten(e, path, key);
+	save_forgotten(e, e->nforgotten - 1);
 	link_put(&e->logger, LOG_FORGET, key, "", 0);
+	link_put(&e->spawner, SPAWN_RELEASE, key, "", 0);
 }
 
 /* To a new logger.  Whoever wrote them has gone: they only grow a little. */
@@ -160,8 +194,8 @@ engine_tell_forgotten(struct engine *e)
 void
 engine_free_forgotten(struct engine *e)
 {
-	while (e->nforgotten > 0)
-		drop_forgotten(e, e->nforgotten - 1);
+	for (uint32_t i = 0; i < e->nforgotten; i++)
+		free(e->forgotten[i].path);
 	free(e->forgotten);
 }
 

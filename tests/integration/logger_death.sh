@@ -56,5 +56,29 @@ ctl -q sync --timeout 20
 await exists "$LOG/brief.log"
 await text "line 300" "$LOG/brief.log"
 is "what it had said is in its log, once" "$(wc -l < "$LOG/brief.log")" 300
+
+# --- and when the engine that knew its name has died, too ---
+mkfifo "$T/gate3"
+ctl -q start-child / "{ \"id\": \"last\", \"restart\": \"temporary\",
+    \"start\": [\"$SVC\", \"say\", \"line 0\", \"gate\", \"$T/gate3\",
+    \"lines\", \"300\", \"note\", \"$T/last\"] }"
+await exists "$LOG/last.log"
+await text "line 0" "$LOG/last.log"	# its name has been told
+info=$(ctl --json info | pick logger_pid engine_pid)
+logger=${info% *} engine=${info#* }
+kill -STOP "$logger"
+exec 4<> "$T/gate3"
+await lines 1 "$T/last"
+ctl -q terminate-child / last
+kill -KILL "$engine"
+await gone "$engine"
+ctl -q sync --timeout 20
+kill -KILL "$logger"
+await gone "$logger"
+ctl -q sync --timeout 20
+await text "line 300" "$LOG/last.log"
+is "the next one knows it: all is in its log, once" \
+    "$(wc -l < "$LOG/last.log")" 301
+exec 4>&-
 stop
 finish
