@@ -98,7 +98,7 @@ on_label(struct spawner *sp, const struct spawn_header *h)
 }
 
 /* What cannot be adopted is told as a start that failed. */
-static void
+static bool
 on_adopt(struct spawner *sp, const struct spawn_header *h)
 {
 	const struct spawn_adopt *a = body(h, sizeof(*a));
@@ -106,12 +106,15 @@ on_adopt(struct spawner *sp, const struct spawn_header *h)
 
 	if (a == NULL || h->inc == 0 ||
 	    table_by_inc(&sp->table, h->inc) != NULL)
-		return;
+		return true;
 	c = table_by_inc(&sp->table, a->inc);
 	if (c != NULL)
 		table_rename(&sp->table, c, h->inc);
 	else if (table_add(&sp->table, h->inc, &c) == 0)
 		table_failed(&sp->table, c, SPAWN_STEP_ORDER, ESRCH);
+	else
+		return tell_refusal(sp, h->inc, SPAWN_STEP_ORDER, ESRCH);
+	return true;
 }
 
 static void
@@ -142,7 +145,7 @@ handle(struct spawner *sp, const struct spawn_header *h)
 	case SPAWN_UP:		sp->engine->up = true; break;
 	case SPAWN_STARTED:	program_tree_started(sp, 0); break;
 	case SPAWN_LABEL:	on_label(sp, h); break;
-	case SPAWN_ADOPT:	on_adopt(sp, h); break;
+	case SPAWN_ADOPT:	return on_adopt(sp, h);
 	case SPAWN_RESUME:	program_resume(sp->engine); break;
 	case SPAWN_UPGRADE:	upgrade_order(sp, h); break;
 	default:		break;	/* of a later version */
