@@ -31,6 +31,8 @@
 #define RUN_TIMEOUT_S	60
 #define SAID_MAX	6	/* words about one fault: more are a flood */
 #define CALLS		3	/* the first ones fail, one a run */
+#define JOBS_MAX	64
+#define NAME_SIZE	120
 
 static const struct {
 	const char	*name, *programs, *errors;
@@ -71,7 +73,7 @@ struct run {
 	unsigned	 place, call;
 	struct rig	 rig;
 	struct fault_plan *plan;
-	char		 name[120];
+	char		 name[NAME_SIZE];
 };
 
 static struct day first;
@@ -119,10 +121,11 @@ static void
 kill_part(struct rig *r, const char *which)
 {
 	cJSON *info = rig_ask(r, rig_request("info"));
+	double pid = cJSON_GetNumberValue(cJSON_GetObjectItem(info, which));
 
-	(void)kill((pid_t)cJSON_GetNumberValue(cJSON_GetObjectItem(info,
-	    which)), SIGKILL);
 	cJSON_Delete(info);
+	if (pid > 1)		/* or there is none just now */
+		(void)kill((pid_t)pid, SIGKILL);
 }
 
 /* Lines on stderr, and events that tell of trouble. */
@@ -187,8 +190,6 @@ run_once(struct run *run)
 	struct day day;
 	int rc;
 
-	(void)snprintf(run->name, sizeof(run->name), "%s %s %s %u %u",
-	    run->program, run->function, run->error, run->place, run->call);
 	rig_name(run->name);
 	prepare(run);
 	day_run(&run->rig, before_step, run, &day);
@@ -239,37 +240,55 @@ run_first(void)
 
 /* --- many of them --- */
 
+/* Those that run: what ends without a word is told by its name. */
+static struct {
+	pid_t	pid;
+	char	name[NAME_SIZE];
+} going[JOBS_MAX];
+
 static void
 collect(void)
 {
 	int status;
+	pid_t pid = waitpid(-1, &status, 0);
+	size_t i;
 
-	if (waitpid(-1, &status, 0) < 0)
+	for (i = 0; i < JOBS_MAX && going[i].pid != pid; i++)
+		;
+	if (pid < 0 || i == JOBS_MAX)
 		return;
+	going[i].pid = 0;
 	running--;
-	if (!WIFEXITED(status))
-		failed++;
-	else if (WEXITSTATUS(status) == REFUSED)
+	if (WIFEXITED(status) && WEXITSTATUS(status) == REFUSED) {
 		refused++;
-	else if (WEXITSTATUS(status) == MISSED)
+	} else if (WIFEXITED(status) && WEXITSTATUS(status) == MISSED) {
 		missed++;
-	else if (WEXITSTATUS(status) == 0)
+	} else if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
 		passed++;
-	else
+	} else {
 		failed++;
+		printf("failed: %s, wait status %#x\n", going[i].name, status);
+	}
 }
 
 static void
 launch(const struct run *run)
 {
+	static char buffer[1 << 16];
+	static struct run copy;
+	size_t i;
+
 	while (running >= jobs)
 		collect();
+	copy = *run;
+	(void)snprintf(copy.name, sizeof(copy.name), "%s %s %s %u %u",
+	    run->program, run->function, run->error, run->place, run->call);
+	for (i = 0; going[i].pid != 0; i++)
+		;
+	(void)memcpy(going[i].name, copy.name, sizeof(copy.name));
 	(void)fflush(stdout);
-	if (fork() == 0) {
-		static char buffer[1 << 16];
-		static struct run copy;
-
-		copy = *run;
+	going[i].pid = fork();
+	if (going[i].pid == 0) {
 		(void)setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
 		exit(run_once(&copy));
 	}
@@ -367,6 +386,8 @@ main(int argc, char **argv)
 		default: return 2;
 		}
 	}
+	if (jobs < 1 || jobs > JOBS_MAX)
+		return 2;
 	run_first();
 	each_fault(count_one);
 	if (!all)
