@@ -22,6 +22,7 @@
 
 #define CHUNK_SIZE	16384
 #define CHUNKS_MAX	32
+#define CHUNKS_MIN	2	/* that have memory from the start */
 #define CHUNK_VERSION	1
 
 struct record {			/* then path, reason, child, each NUL-ended */
@@ -46,6 +47,7 @@ struct events {
 	int		 fd;		/* whose mapping it is, or -1 */
 	struct chunk	*chunks[CHUNKS_MAX];	/* in use, oldest first */
 	int		 nchunks;
+	struct chunk	*reserve;	/* the next one: it has memory; or NULL */
 	uint64_t	 next_seq;
 	/* where the last look-up ended, so that the next is O(1) */
 	struct chunk	*at_chunk;
@@ -97,6 +99,47 @@ map_history(struct events *e, int fd)
 	return 0;
 }
 
+/* A full memory is then an error and not a signal. */
+static int
+back(int fd, size_t at, size_t size)
+{
+	int rc;
+
+	do
+		rc = posix_fallocate(fd, (off_t)at, (off_t)size);
+	while (rc == EINTR);
+	return -rc;
+}
+
+static bool
+in_use(const struct events *e, const struct chunk *c)
+{
+	for (int i = 0; i < e->nchunks; i++)
+		if (e->chunks[i] == c)
+			return true;
+	return false;
+}
+
+/*
+ * Always one ahead: what is new need not push out what nobody has read yet
+ * because there is no memory just then.
+ */
+static void
+make_reserve(struct events *e)
+{
+	struct chunk *c = e->base;
+
+	if (e->reserve != NULL || e->nchunks == CHUNKS_MAX)
+		return;
+	if (c == NULL)
+		c = e->base = xcalloc(CHUNKS_MAX, sizeof(*c));
+	while (in_use(e, c))
+		c++;
+	if (e->fd < 0 || back(e->fd, (size_t)(c - e->base) * sizeof(*c),
+	    sizeof(*c)) == 0)
+		e->reserve = c;
+}
+
 int
 events_share(struct events *e, int *out_fd)
 {
@@ -110,10 +153,9 @@ events_share(struct events *e, int *out_fd)
 	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (copy < 0 || ftruncate(fd, (off_t)HISTORY_SIZE) < 0)
 		rc = -errno;
-	else if ((rc = -posix_fallocate(fd, (off_t)(HISTORY_SIZE -
-	    EVENTS_SCRATCH), EVENTS_SCRATCH)) != 0)
-		;
-	else
+	else if ((rc = back(fd, HISTORY_SIZE - EVENTS_SCRATCH,
+	    EVENTS_SCRATCH)) == 0 &&
+	    (rc = back(fd, 0, CHUNKS_MIN * sizeof(struct chunk))) == 0)
 		rc = map_history(e, fd);
 	if (rc == 0) {
 		*out_fd = copy;
@@ -207,36 +249,6 @@ events_scratch(struct events *e)
 	    NULL;
 }
 
-static bool
-in_use(const struct events *e, const struct chunk *c)
-{
-	for (int i = 0; i < e->nchunks; i++)
-		if (e->chunks[i] == c)
-			return true;
-	return false;
-}
-
-/* One that is not in use and has memory; NULL when there is none. */
-static struct chunk *
-unused_chunk(struct events *e)
-{
-	struct chunk *c = e->base;
-	int rc;
-
-	if (e->nchunks == CHUNKS_MAX)
-		return NULL;
-	if (c == NULL)
-		c = e->base = xcalloc(CHUNKS_MAX, sizeof(*c));
-	while (in_use(e, c))
-		c++;
-	/* A full memory is then an error and not a signal. */
-	do
-		rc = e->fd < 0 ? 0 : posix_fallocate(e->fd,
-		    (off_t)((size_t)(c - e->base) * sizeof(*c)), sizeof(*c));
-	while (rc == EINTR);
-	return rc == 0 ? c : NULL;
-}
-
 /* To memory of our own: there is none to share. */
 static void
 leave_history(struct events *e)
@@ -252,17 +264,20 @@ chunk_with_room(struct events *e, uint32_t len)
 {
 	struct chunk *c = e->nchunks > 0 ? e->chunks[e->nchunks - 1] : NULL;
 
+	make_reserve(e);
 	if (c != NULL && c->used + len <= CHUNK_SIZE)
 		return c;
-	c = unused_chunk(e);
-	if (c == NULL && e->nchunks > 0) {
+	if (e->reserve == NULL && e->nchunks == 0) {
+		leave_history(e);
+		make_reserve(e);
+	}
+	c = e->reserve;
+	if (c == NULL) {
 		c = e->chunks[0];
 		memmove(e->chunks, e->chunks + 1,
 		    (size_t)--e->nchunks * sizeof(e->chunks[0]));
-	} else if (c == NULL) {
-		leave_history(e);
-		c = unused_chunk(e);
 	}
+	e->reserve = NULL;
 	if (c == e->at_chunk)
 		e->at_chunk = NULL;
 	c->used = 0;

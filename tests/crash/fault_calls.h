@@ -124,7 +124,7 @@ HAND(openat, "oel", "EMFILE ENFILE EACCES ENOSPC EROFS ENOMEM EIO")
 HAND(prctl, "o", "EINVAL")
 HAND(pwrite, "e", "EINTR ENOSPC ENOMEM SHORT")
 HAND(write, "oel", "EINTR ENOSPC EIO SHORT")
-HAND(posix_fallocate, "e", "EINTR")	/* ENOSPC: the oldest events go */
+HAND(posix_fallocate, "e", "EINTR ENOSPC")
 HAND(clock_gettime, "", "")	/* the clock of the day is off */
 HAND(syscall, "", "")		/* see SYS */
 
