@@ -366,12 +366,15 @@ reconcile(struct engine *e)
 	engine_settle(e);
 }
 
-/* It is there, but cannot be read now: no reason to begin anew without it. */
+/*
+ * It cannot be read now, or not be kept for the next engine: no reason to begin
+ * without it, for what was added to it would be lost with this engine.
+ */
 static void __attribute__((noreturn))
-begin_again(struct engine *e)
+begin_again(struct engine *e, const char *what, int error)
 {
-	engine_say(e, "cannot read the running configuration: %s",
-	    strerror(errno));
+	engine_say(e, "cannot %s the running configuration: %s", what,
+	    strerror(error));
 	exit(SPAWN_EXIT_AGAIN);
 }
 
@@ -385,7 +388,7 @@ restore(struct engine *e)
 	int rc;
 
 	if (text == NULL && e->config_fd >= 0)
-		begin_again(e);
+		begin_again(e, "read", errno);
 	if (text == NULL)
 		return -ENOENT;
 	config = config_parse(text, len, e->config_file, &e->cx);
@@ -412,8 +415,7 @@ boot(struct engine *e)
 	int rc = engine_hold_config(e, e->config->text, e->config->text_len);
 
 	if (rc < 0)
-		engine_say(e, "cannot keep the running configuration: %s",
-		    strerror(-rc));
+		begin_again(e, "keep", -rc);
 	e->die_with_otpd = e->config->options.die_with_otpd;
 	root = config_take_root(e->config);
 	registries_configure(e, &e->config->options);
