@@ -155,10 +155,24 @@ day_config(struct rig *r, int version)
 
 /* --- orders --- */
 
+static unsigned troubles;	/* events that tell of them */
+
 static bool
 about_services(const cJSON *event)
 {
 	return *world_string(event, "path") != '\0';
+}
+
+static bool
+of_trouble(const cJSON *event)
+{
+	static const char *const types[] = { "fault", "recovered",
+	    "engine_crashed", "start_failed", "refused" };
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (strcmp(world_string(event, "event"), types[i]) == 0)
+			return true;
+	return false;
 }
 
 /* Everything heard so far is forgotten; whether any of it was of a service. */
@@ -168,8 +182,10 @@ take_heard(struct rig *r)
 	const cJSON *event;
 	bool any = false;
 
-	cJSON_ArrayForEach(event, r->heard)
+	cJSON_ArrayForEach(event, r->heard) {
 		any |= about_services(event);
+		troubles += of_trouble(event);
+	}
 	cJSON_Delete(r->heard);
 	r->heard = cJSON_CreateArray();
 	return any;
@@ -357,6 +373,13 @@ day_end(struct rig *r)
 		rig_fail(r, "otpd's wait status is %#x", r->status);
 	check_logs(r);
 	rig_done(r);
+}
+
+unsigned
+day_troubles(struct rig *r)
+{
+	(void)take_heard(r);
+	return troubles;
 }
 
 unsigned

@@ -26,6 +26,8 @@ void	 day_end(struct rig *r);
 /* The rig's workers are those of crash_worker.c. */
 void	 day_worker(struct rig *r);
 unsigned day_steps(void);
+/* Events so far that tell of trouble. */
+unsigned day_troubles(struct rig *r);
 /* rig_init() was called; starts otpd and leaves nothing of it.  before (may
  * be NULL) is called ahead of each step, and ahead of the end. */
 void	day_run(struct rig *r, void (*before)(void *arg, unsigned step),

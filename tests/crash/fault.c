@@ -42,12 +42,44 @@ same(const char *a, const char *b)
 	return *a == *b;
 }
 
+static void
+copy(char *to, const char *from, size_t size)
+{
+	for (; size > 1 && *from != '\0'; size--)
+		*to++ = *from++;
+	*to = '\0';
+}
+
+static void
+count(const char *function)
+{
+	const char *program = program_invocation_short_name;
+	uint32_t i, n = plan->nseen;
+	struct fault_seen *seen;
+
+	for (i = 0; i < n && !(same(plan->seen[i].function, function) &&
+	    same(plan->seen[i].program, program)); i++)
+		;
+	if (i == n)
+		i = __atomic_fetch_add(&plan->nseen, 1, __ATOMIC_SEQ_CST);
+	if (i >= FAULT_SEEN_MAX)
+		_exit(99);
+	seen = &plan->seen[i];
+	if (i >= n) {
+		copy(seen->program, program, sizeof(seen->program));
+		copy(seen->function, function, sizeof(seen->function));
+	}
+	__atomic_fetch_add(&seen->calls[plan->phase - 1], 1, __ATOMIC_SEQ_CST);
+}
+
 /* 0: go on; 1: it fails, errno is set; FAULT_SHORT. */
 static int
 fault(const char *function)
 {
 	uint32_t n;
 
+	if (plan != NULL && plan->phase != 0)
+		count(function);
 	if (plan == NULL || plan->at == 0 ||
 	    !same(plan->function, function) ||
 	    !same(plan->program, program_invocation_short_name))

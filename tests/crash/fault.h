@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 #define FAULT_SHORT	(-1)	/* as error: half of it is done */
+#define FAULT_PHASES	3
+#define FAULT_SEEN_MAX	256
 
 struct fault_plan {
 	char		program[16];	/* otpd, otp-engine, otp-logger */
@@ -22,6 +24,13 @@ struct fault_plan {
 	int32_t		hit_pid;	/* the last one */
 	int64_t		clock_s;	/* CLOCK_REALTIME is off by that */
 	int64_t		later_s;	/* otpd's CLOCK_MONOTONIC, too */
+	/* Without a fault: which calls there are. */
+	uint32_t	phase;		/* 1 and on; 0: they are not counted */
+	uint32_t	nseen;		/* two may be of the same */
+	struct fault_seen {
+		char	 program[16], function[32];
+		uint32_t calls[FAULT_PHASES];
+	}		seen[FAULT_SEEN_MAX];
 };
 
 #endif /* OTPD_TESTS_FAULT_H */
