@@ -16,6 +16,19 @@ config <<END
     { "id": "b", "start": ["$SVC"] },
     { "id": "c", "start": ["$SVC"] } ] } ] }
 END
+# An otpd whose clock can be put forward; see tests/crash/fault.h.
+ln -s "$OTPD_BUILDDIR/otpd-fault" "$T/otpd"
+head -c 65536 /dev/zero > "$T/plan" && chmod 666 "$T/plan"
+OTP_FAULTS=$T/plan
+export OTP_FAULTS
+later=0
+pass_time() {
+	later=$((later + 6))
+	# shellcheck disable=SC2059 # octal numbers
+	printf "$(printf '\\%03o\\%03o' $((later % 256)) $((later / 256)))" |
+	    dd of="$T/plan" bs=1 seek=80 conv=notrunc 2>/dev/null
+	kill -CHLD "$otpd_pid"
+}
 can=false
 if [ "$me" = 0 ] && command -v setpriv prlimit > /dev/null; then
 	can=true
@@ -26,7 +39,7 @@ if [ "$me" = 0 ] && command -v setpriv prlimit > /dev/null; then
 	chown -R "$uid" "$RUN" "$LOG"
 	: > "$T/stderr" && chown "$uid" "$T/stderr"
 	setpriv --reuid="$uid" --regid="$uid" --clear-groups \
-	    "$OTPD_BUILDDIR/otpd" -c "$CONF" -r "$RUN" -l "$LOG" \
+	    "$T/otpd" -c "$CONF" -r "$RUN" -l "$LOG" \
 	    < /dev/null > "$T/stdout" 2>> "$T/stderr" &
 	otpd_pid=$!
 	await exists "$RUN/names/otpd" || fail "otpd has a socket"
@@ -97,8 +110,12 @@ if command -v prlimit > /dev/null; then
 fi
 
 # --- a stopped engine and a stopped logger go on by themselves ---
-kill -STOP "$(ctl --json info | pick engine_pid)" \
-    "$(ctl --json info | pick logger_pid)" 2>/dev/null
+engine=$(ctl --json info | pick engine_pid)
+logger=$(ctl --json info | pick logger_pid)
+stopped() { grep -q "^State:.T" "/proc/$1/status"; }
+kill -STOP "$engine" "$logger"
+until stopped "$engine" && stopped "$logger"; do :; done
+while stopped "$engine" || stopped "$logger"; do pass_time; done
 ctl -q sync --timeout 20
 ok "a stopped engine is continued, and it is told" \
     has "$(events event reason)" "the engine was stopped"
