@@ -72,7 +72,7 @@ count(const char *function)
 	__atomic_fetch_add(&seen->calls[plan->phase - 1], 1, __ATOMIC_SEQ_CST);
 }
 
-/* 0: go on; 1: it fails, errno is set; FAULT_SHORT. */
+/* 0: go on; 1: it fails, errno is set; FAULT_SHORT, FAULT_LOST. */
 static int
 fault(const char *function)
 {
@@ -89,8 +89,8 @@ fault(const char *function)
 		return 0;
 	plan->hits++;
 	plan->hit_pid = (int32_t)syscall(SYS_getpid);
-	if (plan->error == FAULT_SHORT)
-		return FAULT_SHORT;
+	if (plan->error < 0)
+		return plan->error;
 	errno = plan->error;
 	return 1;
 }
@@ -153,6 +153,19 @@ __wrap_pwrite(int fd, const void *buf, size_t n, off_t at)
 	if (how == FAULT_SHORT)
 		n = (n + 1) / 2;
 	return how == 1 ? -1 : __real_pwrite(fd, buf, n, at);
+}
+
+ssize_t __real_recvmsg(int fd, struct msghdr *m, int flags);
+ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags);
+ssize_t
+__wrap_recvmsg(int fd, struct msghdr *m, int flags)
+{
+	int how = fault("recvmsg");
+	ssize_t n = how == 1 ? -1 : __real_recvmsg(fd, m, flags);
+
+	if (how == FAULT_LOST)
+		errno = EAGAIN;
+	return how == FAULT_LOST ? -1 : n;
 }
 
 /* One argument of any type behind those that are named. */

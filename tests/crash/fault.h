@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #define FAULT_SHORT	(-1)	/* as error: half of it is done */
+#define FAULT_LOST	(-2)	/* recvmsg: there was a message */
 #define FAULT_PHASES	3
 #define FAULT_SEEN_MAX	256
 

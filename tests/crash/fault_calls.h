@@ -72,8 +72,6 @@ CALL(int, -1, accept4, (int fd, struct sockaddr *a, socklen_t *n, int f),
     (fd, a, n, f), "el", "EMFILE ENFILE ENOMEM EINTR ECONNABORTED")
 CALL(ssize_t, -1, recv, (int fd, void *b, size_t n, int f), (fd, b, n, f),
     "oe", "EINTR EAGAIN ENOMEM")
-CALL(ssize_t, -1, recvmsg, (int fd, struct msghdr *m, int f), (fd, m, f),
-    "oel", "EINTR EAGAIN ENOMEM")
 CALL(ssize_t, -1, send, (int fd, const void *b, size_t n, int f),
     (fd, b, n, f), "el", "EINTR EAGAIN ENOBUFS ENOMEM")
 CALL(ssize_t, -1, sendmsg, (int fd, const struct msghdr *m, int f),
@@ -123,6 +121,7 @@ HAND(open, "oel", "EMFILE ENFILE EACCES ENOMEM EROFS")
 HAND(openat, "oel", "EMFILE ENFILE EACCES ENOSPC EROFS ENOMEM EIO")
 HAND(prctl, "o", "EINVAL")
 HAND(pwrite, "e", "EINTR ENOSPC ENOMEM SHORT")
+HAND(recvmsg, "oel", "EINTR EAGAIN ENOMEM")
 HAND(write, "oel", "EINTR ENOSPC EIO SHORT")
 HAND(posix_fallocate, "e", "EINTR ENOSPC")
 HAND(clock_gettime, "", "")	/* the clock of the day is off */

@@ -75,6 +75,22 @@ else
 	skip "limits are set for a user of our own: for root"
 fi
 
+# --- an order to otpd is lost ---
+lost() { ctl start-child / "{ \"id\": \"lost\", \"ready\": \"notify\",
+    \"start\": [\"$SVC\", \"ready\"], \"restart\": \"temporary\",
+    \"start_timeout\": $1 }"; }
+if $can; then
+	# Its next message, at 48: error, at, times, calls.
+	{
+		printf 'otpd\0\0\0\0\0\0\0\0\0\0\0\0recvmsg'
+		head -c 25 /dev/zero
+		printf '\376\377\377\377\001\0\0\0\001\0\0\0\0\0\0\0'
+	} | dd of="$T/plan" conv=notrunc 2>/dev/null
+	ok "a start whose order was lost fails in its time" has \
+	    "$(lost 100 2>&1)" "the order to start it was lost"
+	ok "and can be tried again" has "$(lost 20000 2>&1)" started
+fi
+
 # --- the snapshot cannot be written ---
 if command -v prlimit > /dev/null; then
 	engine=$(ctl --json info | pick engine_pid)
