@@ -19,6 +19,12 @@ for page in "$OTPD_SRCDIR"/man/*.[1-9]; do
 	else
 		pass "$name is sound"
 	fi
+	# groff would quote the whole row.
+	if grep -n '^\.It Ql .* Ta ' "$page"; then
+		fail "$name has tables whose rows begin with a quotation"
+	else
+		pass "$name reads well in groff, too"
+	fi
 done
 for page in otpd.8 otpctl.1 otpd.json.5 otp-semantics.7 otp-protocol.7 otp-agent.8 otp-pool.8 otp-port.8; do
 	if [ -f "$OTPD_SRCDIR/man/$page" ]; then
