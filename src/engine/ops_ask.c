@@ -70,7 +70,7 @@ is_about(const struct event *ev, const char *path, const char *sup)
 	if (ev->path == NULL)
 		return false;
 	if (ev->type == EVENT_GAVE_UP || ev->type == EVENT_AUTO_SHUTDOWN)
-		return is_above(ev->path, path);
+		return strcmp(ev->path, path) == 0 || is_above(ev->path, path);
 	return strcmp(ev->path, path) == 0 ||
 	    (ev->child != NULL && strcmp(ev->child, path) == 0) ||
 	    (sup != NULL && strcmp(ev->path, sup) == 0);

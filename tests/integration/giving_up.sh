@@ -104,6 +104,8 @@ is "is-failed says so" $? 0
 said=$(ctl why sup/bad)
 ok "why says who gave up" has "$said" "gave up"
 ok "why says how it ended" has "$said" "status 3"
+ok "so it does of the supervisor itself" has "$(ctl why sup)" \
+    "It gave up"
 rm "$T/broken"
 ok "start brings it back" ctl -q start sup --timeout 10
 is "with its children" "$(status bad state)" running
