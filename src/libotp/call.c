@@ -203,7 +203,8 @@ cast(struct otp *o, const char *to, const void *message, size_t len)
 	if (rc == 1)
 		return otpi_mail_self(o, FRAME_CAST, 0, message, len);
 	if (rc < 0)
-		return rc == -ENOMEM ? rc : 0;
+		return rc == -ENOMEM || rc == -OTP_EFULL ||
+		    rc == -ETIMEDOUT ? rc : 0;
 	return put_oneway(o, d, FRAME_CAST, message, len);
 }
 

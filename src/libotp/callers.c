@@ -446,9 +446,13 @@ welcome(struct otp *o, int fd)
 	}
 	/* Said before anything is read: who sees none was not served. */
 	if (otpi_conn_hello(o, c, &hello, s->name == NULL ? "" : s->name,
-	    s->path) < 0 || otpi_conn_flush(o, c) < 0) {
+	    s->path) < 0) {
 		otpi_caller_kill(o, c, -ENOTCONN);
-	} else if (!allowed) {
+		return;
+	}
+	/* He may have gone: what he has said stands. */
+	(void)otpi_caller_flush(o, c);
+	if (!allowed) {
 		s->stats.refused++;
 		if (otpi_refusal_is_news(s, uid))
 			(void)otpi_link_cast(o,

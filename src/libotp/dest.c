@@ -16,56 +16,8 @@
 #include "libotp/impl.h"
 #include "libotp/serve.h"
 
-#define DESTS_MAX	256		/* connections kept */
 #define UNGREETED_MAX	4		/* connections lost, in a row */
 #define NAME_AGE_NS	(50 * OTPI_MSEC)	/* a name is looked up again */
-
-static void
-dest_free(struct otp *o, struct otpi_dest *d)
-{
-	struct otpi_dest **at = &o->dests;
-
-	while (*at != d)
-		at = &(*at)->next;
-	*at = d->next;
-	if (o->last == d)
-		o->last = NULL;
-	o->ndests--;
-	otpi_conn_clear(o, &d->conn);
-	free(d->address);
-	free(d->place);
-	free(d->path);
-	free(d->down);
-	free(d->sink);
-	free(d);
-}
-
-void
-otpi_dest_free_all(struct otp *o)
-{
-	while (o->dests != NULL)
-		dest_free(o, o->dests);
-}
-
-static bool
-dest_idle(const struct otpi_dest *d)
-{
-	return d->nrequests == 0 && d->nmonitors == 0 &&
-	    otpi_conn_queued(&d->conn) == 0;
-}
-
-/* Forget the one not used for longest: the list is in order of use. */
-static void
-make_place(struct otp *o)
-{
-	struct otpi_dest *d, *oldest = NULL;
-
-	for (d = o->dests; d != NULL; d = d->next)
-		if (dest_idle(d))
-			oldest = d;
-	if (oldest != NULL)
-		dest_free(o, oldest);
-}
 
 /* What a name is a link to; "" when it is none. */
 static void
@@ -98,12 +50,14 @@ dest_new(struct otp *o, const char *address, const char *path,
 {
 	char place[PATH_MAX];
 	struct otpi_dest *d;
+	int rc;
 
 	place[0] = '\0';
 	if (strchr(address, '/') == NULL)
 		read_place(path, place, sizeof(place));
-	if (o->ndests >= DESTS_MAX)
-		make_place(o);
+	rc = otpi_dest_room(o);
+	if (rc < 0)
+		return rc;
 	d = calloc(1, sizeof(*d));
 	if (d == NULL)
 		return -ENOMEM;
@@ -111,37 +65,15 @@ dest_new(struct otp *o, const char *address, const char *path,
 	d->conn.fd = -1;
 	d->named = strchr(address, '/') == NULL;
 	d->checked = o->clock = otpi_now();
-	d->next = o->dests;
-	o->dests = d;
-	o->ndests++;
-	d->address = strdup(address);
 	d->place = strdup(place);
-	if (d->address == NULL || d->place == NULL) {
-		dest_free(o, d);
-		return -ENOMEM;
+	rc = d->place == NULL ? -ENOMEM : otpi_dest_add(o, d, address);
+	if (rc < 0) {
+		free(d->place);
+		free(d);
+		return rc;
 	}
 	*out = d;
 	return 0;
-}
-
-/* The list is in order of use, the latest first. */
-static struct otpi_dest *
-find(struct otp *o, const char *address)
-{
-	struct otpi_dest **at, *d;
-
-	if (o->last != NULL && strcmp(o->last->address, address) == 0)
-		return o->last;
-	for (at = &o->dests; (d = *at) != NULL; at = &d->next)
-		if (!d->moved && strcmp(d->address, address) == 0)
-			break;
-	if (d == NULL)
-		return NULL;
-	*at = d->next;
-	d->next = o->dests;
-	o->dests = d;
-	o->last = d;
-	return d;
 }
 
 int
@@ -149,14 +81,14 @@ otpi_dest_get(struct otp *o, const char *address, uint64_t deadline, bool lazy,
     struct otpi_dest **out)
 {
 	char path[PATH_MAX];
-	struct otpi_dest *d = find(o, address);
+	struct otpi_dest *d = otpi_dest_find(o, address);
 	int rc;
 
 	if (d != NULL && !still_there(o, d)) {
 		d->moved = true;
 		o->last = NULL;
-		if (dest_idle(d))
-			dest_free(o, d);
+		if (otpi_dest_idle(d))
+			otpi_dest_free(o, d);
 		d = NULL;
 	}
 	if (d == NULL) {
@@ -172,8 +104,8 @@ otpi_dest_get(struct otp *o, const char *address, uint64_t deadline, bool lazy,
 	if (d->conn.fd < 0) {
 		rc = otpi_dest_connect(o, d, deadline, lazy);
 		if (rc < 0 && !(lazy && rc == -EAGAIN)) {
-			if (dest_idle(d))
-				dest_free(o, d);
+			if (otpi_dest_idle(d))
+				otpi_dest_free(o, d);
 			return rc;
 		}
 	}

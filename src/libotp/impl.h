@@ -67,7 +67,8 @@ struct otpi_conn {
 
 struct otpi_dest {			/* a server this process speaks to */
 	struct otpi_conn conn;		/* first */
-	struct otpi_dest *next;
+	struct otpi_dest *next, *prev;	/* in order of use */
+	struct otpi_dest *chain;	/* of the table */
 	char		*address;
 	bool		 named;		/* the address is a name, which may move */
 	int		 refused;	/* 0 or the error it turned us away with */
@@ -143,8 +144,10 @@ struct otp {
 	uint64_t	 trim_at;	/* they go then; 0: none, or not yet said */
 	uint64_t	 clock;		/* a time not long ago, ns */
 	struct otpi_conn *dirty;	/* have something to send */
-	struct otpi_dest *dests, *last;
-	uint32_t	 ndests;
+	struct otpi_dest *dests, *oldest, *last;
+	struct otpi_dest **table;	/* by address */
+	struct otpi_dest *gone;		/* to be freed */
+	uint32_t	 ndests, table_size;
 	struct otpi_parts *parts;	/* see partition.c */
 	struct otpi_request *requests;
 	uint32_t	 nrequests, free_request;
@@ -220,10 +223,22 @@ int	otpi_dest_recv(struct otp *o, struct otpi_dest *d);
 /* Its frames, as far as they are here: replies go to their requests. */
 void	otpi_dest_pump(struct otp *o, struct otpi_dest *d);
 void	otpi_dest_lost(struct otp *o, struct otpi_dest *d, int error);
-void	otpi_dest_free_all(struct otp *o);
 int	otpi_resolve(const struct otp *o, const char *address, char *out,
 	    size_t size);
 int	otpi_connect(const char *path, uint64_t deadline, bool lazy);
+
+/* dest_list.c */
+/* The one with this address is the latest used then.  NULL: there is none. */
+struct otpi_dest *otpi_dest_find(struct otp *o, const char *address);
+/* A new one; the address is copied.  0, -ENOMEM. */
+int	otpi_dest_add(struct otp *o, struct otpi_dest *d, const char *address);
+bool	otpi_dest_idle(const struct otpi_dest *d);
+/* May there be one more?  0; -OTP_EFULL or, after a while, -ETIMEDOUT: all of
+ * them are busy. */
+int	otpi_dest_room(struct otp *o);
+void	otpi_dest_free(struct otp *o, struct otpi_dest *d);
+void	otpi_dest_reap(struct otp *o);	/* no event is about them any more */
+void	otpi_dest_free_all(struct otp *o);
 
 /* partition.c */
 void	otpi_parts_free_all(struct otp *o);

@@ -294,6 +294,8 @@ otpi_turn(struct otp *o, bool may_wait)
 		(void)otpi_flush_all(o);
 	if (s->dead != NULL)
 		otpi_reap(o);
+	if (o->gone != NULL)
+		otpi_dest_reap(o);
 	if (o->task_gone)
 		otpi_task_reap(o);
 	return s->ended;

@@ -216,8 +216,9 @@ int	otp_call(struct otp *self, const char *to, const void *request,
 	    size_t len, int timeout_ms, char **reply, size_t *reply_len);
 /*
  * Never fails for want of a receiver.  Gathered and sent with the next wait or
- * call, at 32 KiB, or by otp_flush().  Over max_queued it waits, at most the
- * default timeout (-ETIMEDOUT), or is -OTP_EFULL.
+ * call, at 32 KiB, or by otp_flush().  Over max_queued, or when all connections
+ * there may be are busy, it waits, at most the default timeout (-ETIMEDOUT), or
+ * is -OTP_EFULL.
  */
 int	otp_cast(struct otp *self, const char *to, const void *message,
 	    size_t len);

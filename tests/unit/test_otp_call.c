@@ -383,6 +383,19 @@ START_TEST(too_many_casts_are_an_error_for_who_asked_for_one)
 }
 END_TEST
 
+/* He has gone before the server has even accepted him. */
+START_TEST(what_was_cast_last_arrives)
+{
+	struct otp *o = otp_new(NULL);
+
+	(void)kill(rig.pid, SIGSTOP);
+	ck_assert_int_eq(otp_cast(o, rig.socket, "farewell", 8), 0);
+	otp_free(o);
+	(void)kill(rig.pid, SIGCONT);
+	rig_await(&rig, "cast:farewell");
+}
+END_TEST
+
 START_TEST(casts_are_gathered_until_flushed)
 {
 	ck_assert_int_eq(otp_cast(rig.o, rig.socket, "one", 3), 0);
@@ -441,6 +454,7 @@ main(void)
 	tcase_add_test(tc, too_many_casts_wait_and_then_time_out);
 	tcase_add_test(tc,
 	    too_many_casts_are_an_error_for_who_asked_for_one);
+	tcase_add_test(tc, what_was_cast_last_arrives);
 	tcase_add_test(tc, casts_are_gathered_until_flushed);
 	tcase_add_test(tc, errors_have_words);
 	suite_add_tcase(suite, tc);
