@@ -19,14 +19,10 @@ must(cJSON *item)
 	return item;
 }
 
-/* Where OTP_LIBEXEC leads, as for otpd's other programs. */
 static cJSON *
 program(struct reader *r)
 {
-	const char *dir = getenv("OTP_LIBEXEC");
-
-	return must(cJSON_CreateString(arena_printf(&r->arena, "%s/otp-pool",
-	    dir != NULL && dir[0] != '\0' ? dir : LIBEXECDIR)));
+	return must(cJSON_CreateString(own_program(r, "otp-pool")));
 }
 
 void

@@ -238,6 +238,8 @@ void	identity_of(struct reader *r, const struct draft *d,
 void	config_free_registries(struct config_options *o);
 
 /* --- config_service.c --- */
+/* Where one of otpd's own programs is. */
+const char *own_program(struct reader *r, const char *name);
 void	env_set(struct reader *r, struct env *env, const char *name,
 	    const char *value);
 void	env_apply(struct reader *r, struct env *env, const cJSON *object);

@@ -144,7 +144,20 @@ is_program(const char *path)
 	    (st.st_mode & 0111) != 0;
 }
 
-/* A bare name in the child's PATH, or NULL. */
+/* Where OTP_LIBEXEC leads, as for the programs that otpd itself starts. */
+const char *
+own_program(struct reader *r, const char *name)
+{
+	const char *dir = getenv("OTP_LIBEXEC");
+
+	return arena_printf(&r->arena, "%s/%s",
+	    dir != NULL && dir[0] != '\0' ? dir : LIBEXECDIR, name);
+}
+
+/*
+ * A bare name in the child's PATH, or NULL.  What otpd has for configurations,
+ * as otp-agent, is found without that: only the installation knows its folder.
+ */
 static const char *
 search(struct reader *r, const char *name, const char *path)
 {
@@ -166,6 +179,11 @@ search(struct reader *r, const char *name, const char *path)
 			r->bare_found = full;
 			break;
 		}
+	}
+	if (r->bare_found == NULL && strncmp(name, "otp-", 4) == 0) {
+		full = own_program(r, name);
+		if (is_program(full))
+			r->bare_found = full;
 	}
 	return r->bare_found;
 }

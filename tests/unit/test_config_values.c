@@ -3,9 +3,11 @@
  * What right values become, what is inherited, what a change restarts, and
  * children for start_child.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "config_render.h"
 #include "test_config.h"
@@ -287,6 +289,36 @@ static const char inherit_text[] =
 	"      \"extra_arguments\": [\"b\"],"
 	"      \"template\": { \"start\": [\"/x\", \"c\"] } } ] }";
 
+/* Only the installation knows where otp-agent and otp-port are. */
+START_TEST(finds_programs_of_otpd_without_a_path)
+{
+	static const char *const names[] = { "otp-own", "own" };
+	char dir[] = "/tmp/test_config.XXXXXX", file[64], *tree;
+	struct config *c;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	for (size_t i = 0; i < 2; i++) {
+		(void)snprintf(file, sizeof(file), "%s/%s", dir, names[i]);
+		(void)close(open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0755));
+	}
+	ck_assert_int_eq(setenv("OTP_LIBEXEC", dir, 1), 0);
+	c = parse("{\"children\":[{\"id\":\"a\",\"start\":[\"otp-own\"]},"
+	    "{\"id\":\"b\",\"start\":[\"own\"]}]}");
+	assert_right(c, "bare names");
+	tree = render_tree(c->root->children);
+	(void)snprintf(file, sizeof(file), "%s/otp-own] env", dir);
+	assert_has("its own", tree, file);
+	assert_has("another", tree, " problem[no program \"own\" in PATH]");
+	free(tree);
+	config_free(c);
+	for (size_t i = 0; i < 2; i++) {
+		(void)snprintf(file, sizeof(file), "%s/%s", dir, names[i]);
+		(void)unlink(file);
+	}
+	(void)rmdir(dir);
+}
+END_TEST
+
 static const struct { const char *id, *want; } inherit_rows[] = {
 	{ "x", " log=1/1/0 " },
 	{ "x", " arg[/bin/true] env[PATH=/bin] env[OTP_PATH=x] env[A=root] "
@@ -554,6 +586,7 @@ values_tcase(void)
 	TCase *t = tcase_create("values");
 
 	tcase_add_test(t, reads_registries);
+	tcase_add_test(t, finds_programs_of_otpd_without_a_path);
 	tcase_add_loop_test(t, reads_a_worker, 0, nitems(worker_rows));
 	tcase_add_loop_test(t, reads_a_supervisor, 0, nitems(root_rows));
 	tcase_add_loop_test(t, children_inherit, 0, nitems(inherit_rows));
