@@ -636,6 +636,32 @@ struct otp_task_entry {		/* a named function */
 int	otp_task_main(const struct otp_task_entry *table, int argc,
 	    char **argv);
 
+/* --- children at run time: what OTP's supervisors are asked --- */
+
+/*
+ * Start a child of sup (its path; "/" is the root) from a specification in
+ * JSON: otpd.json(5); with a template {"id":"w7","args":["7"]}.  Waits until it
+ * is ready, so that timeout_ms is for its init, too.  0; 1: it was ignored;
+ * -OTP_EREMOTE: it could not be started, or was refused, and otp_reason() says
+ * why ("max_children"), -OTP_EALREADY: there is one of this id, -OTP_ENOPROC:
+ * no such supervisor, -EINVAL: that is no JSON, and as otp_control().  path (as
+ * far as size goes) and pid may be NULL.
+ */
+int	otp_start_child(struct otp *self, const char *sup, const char *spec,
+	    int timeout_ms, char *path, size_t size, int32_t *pid);
+/* id may be "pid:N" where children are started at run time.  -ENOENT: there is
+ * no such child; restart: 1 when it was ignored. */
+int	otp_terminate_child(struct otp *self, const char *sup, const char *id,
+	    int timeout_ms);
+int	otp_restart_child(struct otp *self, const char *sup, const char *id,
+	    int timeout_ms);
+int	otp_delete_child(struct otp *self, const char *sup, const char *id,
+	    int timeout_ms);
+
+struct otp_count { uint32_t specs, active, supervisors, workers; };
+int	otp_count_children(struct otp *self, const char *sup, int timeout_ms,
+	    struct otp_count *out);
+
 /* --- words --- */
 
 const char *otp_strerror(int error);	/* never NULL */
