@@ -79,6 +79,7 @@ struct child {			/* what the core does not know of a slot */
 	bool		 asked : 1;	/* it was sent its stop signal */
 	bool		 ignore : 1;	/* it said X_OTP_IGNORE */
 	bool		 timed_out : 1;	/* its start took too long */
+	bool		 end_asked : 1;	/* the last process was, and ended */
 	bool		 ended : 1;	/* its end was told to everybody */
 	bool		 faulty : 1;	/* waits out a fault of the machine */
 	bool		 ordered : 1;	/* the spawner has its START */

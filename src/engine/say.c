@@ -70,6 +70,7 @@ ended_too_soon(struct engine *e, const struct event *ev)
 
 	return strcmp(ev->reason, "normal") == 0 && ev->path != NULL &&
 	    engine_find(e, ev->path, &slot) == 0 &&
+	    !engine_child(e, slot)->end_asked &&
 	    core_view(e->core, slot, 0, &view) &&
 	    view.restart == CORE_PERMANENT;
 }

@@ -294,6 +294,7 @@ child_exited(struct engine *e, uint32_t slot, const struct spawn_child *told)
 	c = engine_child(e, slot);
 	end_reason(e, slot, told->status, reason);
 	engine_cancel_start_timer(e, slot);
+	c->end_asked = c->asked;
 	if (c->ready) {
 		engine_remember_end(e, slot, reason);
 		engine_event(e, EVENT_EXITED, slot, reason);

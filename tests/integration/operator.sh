@@ -10,6 +10,7 @@ config <<END
     { "id": "a", "start": ["$SVC"] },
     { "id": "b", "start": ["$SVC"] } ] },
   { "id": "c", "start": ["$SVC", "on", "1", "$T/hup"] },
+  { "id": "polite", "start": ["$SVC", "code", "0"] },
   { "id": "off", "start": ["$SVC"], "down": true },
   { "id": "temp", "start": ["$SVC"], "restart": "temporary" },
   { "id": "once", "start": ["$SVC", "exit", "4"], "restart": "temporary" },
@@ -33,6 +34,10 @@ is "it runs and is not held" "$(status g/a state held)" "running false"
 is "start of what runs does nothing" "$(ctl start g/a)" \
     "g/a: running already"
 
+ctl -q stop polite
+ctl -q restart polite
+is "who ends with 0 when told to has ended as it should" \
+    "$(status polite last_exit.reason) $(grep -c polite "$T/stderr")" "normal 0"
 for i in 1 2 3; do ctl -q restart g/a || fail "restart $i"; done
 is "three restarts by hand are no crashes" "$(status g recent_restarts)" 1
 is "and touch nobody else" "$(status b generation)" 2
