@@ -36,7 +36,8 @@ static const struct { unsigned where; const char *name; } places[] = {
 
 /* What others call what we have; for advice only. */
 static const struct { const char *theirs, *ours; } aliases[] = {
-	{ "autorestart", "restart" }, { "cmd", "start" },
+	{ "autorestart", "restart" }, { "childs", "children" },
+	{ "cmd", "start" },
 	{ "command", "start" }, { "directory", "cwd" },
 	{ "environment", "env" }, { "exec", "start" },
 	{ "gids", "groups" },

@@ -84,8 +84,10 @@ worth_saying(struct engine *e, const struct event *ev)
 	case EVENT_REFUSED: case EVENT_RECOVERED: case EVENT_OVERDUE:
 	case EVENT_UPGRADED: case EVENT_UPGRADE_REFUSED:
 	case EVENT_AUTO_SHUTDOWN: case EVENT_RELOADED:
-	case EVENT_ENGINE_CRASHED: case EVENT_BACKOFF:
+	case EVENT_BACKOFF:
 		return true;
+	case EVENT_ENGINE_CRASHED:	/* else only otpd knew of it, and said so */
+		return ev->reason != NULL;
 	case EVENT_EXITED:
 		return ev->reason != NULL &&
 		    (reason_class(ev->reason) == REASON_ABNORMAL ||

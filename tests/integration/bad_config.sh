@@ -28,6 +28,7 @@ while IFS='|' read -r place words text; do
 done <<'END'
 1:1|children|[]
 1:3|did you mean|{ "childern": [] }
+1:3|did you mean `children`|{ "childs": [] }
 1:15|array|{ "children": { } }
 1:31|strategy|{ "children": [], "strategy": "one_for_most" }
 1:41|restart|{ "children": [ { "id": "a", "restart": "always", "start": ["/x"] } ] }

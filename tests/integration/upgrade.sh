@@ -174,6 +174,8 @@ said=$(ctl status 2>&1)
 ok "otpd holds" has "$said" "otpd holds"
 ok "and can be upgraded" ctl -q upgrade
 is "which ends the hold" "$(ctl --json info | pick rung)" 1
+is "no crash is told of without its reason" \
+    "$(grep -c 'engine crashed$' "$T/stderr")" 0
 still "services run on"
 
 # --- no line is lost ---
