@@ -24,6 +24,9 @@
 				 * HELD_SLOTS, and few besides */
 
 _Static_assert(sizeof(PACKAGE_VERSION) <= 16, "room for the version");
+/* As text in the program, where strings(1) and a test find it; else it would
+ * become part of some instruction. */
+static const volatile char version[] = PACKAGE_VERSION;
 
 static const struct {
 	size_t	at;		/* in struct spawner */
@@ -165,7 +168,8 @@ manifest_seal(struct spawner *sp)
 	memset(c, 0, sizeof(*c));
 	c->magic = MAGIC;
 	memcpy(c->form, manifest_form(), sizeof(c->form));
-	memcpy(c->version, PACKAGE_VERSION, sizeof(PACKAGE_VERSION));
+	for (i = 0; i < sizeof(version); i++)
+		c->version[i] = version[i];
 	memcpy(c->runtime, sp->opt.runtime, strlen(sp->opt.runtime));
 	find_program(c->program);
 	c->nofile[0] = sp->nofile.rlim_cur;
