@@ -94,8 +94,10 @@ start(struct otp *o, enum otp_info_kind kind, uint32_t ms, bool again,
 	struct otpi_timer *t;
 	int rc;
 
-	if (o->srv == NULL || (again && ms == 0))
-		return -EINVAL;
+	if (o->srv == NULL)
+		return otpi_fail(o, -EINVAL, "not_a_server");
+	if (again && ms == 0)
+		return otpi_fail(o, -EINVAL, NULL);
 	if (len > o->max_payload)
 		return -EMSGSIZE;
 	t = calloc(1, sizeof(*t) + len + 1);

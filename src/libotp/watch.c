@@ -259,8 +259,10 @@ otp_monitor(struct otp *o, const char *target, uint64_t *out_ref)
 	struct otpi_monitor *m;
 	int rc = 0;
 
-	if (s == NULL || len > 512)
-		return -EINVAL;
+	if (s == NULL)
+		return otpi_fail(o, -EINVAL, "not_a_server");
+	if (len > 512)
+		return otpi_fail(o, -EINVAL, NULL);
 	m = calloc(1, sizeof(*m) + len + 1);
 	if (m == NULL)
 		return -ENOMEM;
@@ -427,7 +429,7 @@ int
 otp_trap_exit(struct otp *o, int on)
 {
 	if (o->srv == NULL)
-		return -EINVAL;
+		return otpi_fail(o, -EINVAL, "not_a_server");
 	o->srv->trapping = on != 0;
 	(void)otpi_link_cast(o, "{\"op\":\"trap_exit\",\"on\":%s}",
 	    on ? "true" : "false");

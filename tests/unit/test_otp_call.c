@@ -405,6 +405,25 @@ START_TEST(casts_are_gathered_until_flushed)
 }
 END_TEST
 
+/* Not the reason of whatever had failed before. */
+START_TEST(who_only_calls_is_told_that_he_is_no_server)
+{
+	uint64_t ref;
+
+	ck_assert_int_eq(otp_call(rig.o, "./nobody.sock", "", 0, 1000, NULL,
+	    NULL), -OTP_ENOPROC);
+	ck_assert_str_eq(otp_reason(rig.o), "noproc");
+	ck_assert_int_eq(otp_monitor(rig.o, rig.socket, &ref), -EINVAL);
+	ck_assert_str_eq(otp_reason(rig.o), "not_a_server");
+	(void)otp_call(rig.o, "./nobody.sock", "", 0, 1000, NULL, NULL);
+	ck_assert_int_eq(otp_send_after(rig.o, 1, "", 0, &ref), -EINVAL);
+	ck_assert_str_eq(otp_reason(rig.o), "not_a_server");
+	(void)otp_call(rig.o, "./nobody.sock", "", 0, 1000, NULL, NULL);
+	ck_assert_int_eq(otp_trap_exit(rig.o, 1), -EINVAL);
+	ck_assert_str_eq(otp_reason(rig.o), "not_a_server");
+}
+END_TEST
+
 START_TEST(errors_have_words)
 {
 	ck_assert_str_eq(otp_strerror(-OTP_ENOPROC), "no such process");
@@ -456,6 +475,7 @@ main(void)
 	    too_many_casts_are_an_error_for_who_asked_for_one);
 	tcase_add_test(tc, what_was_cast_last_arrives);
 	tcase_add_test(tc, casts_are_gathered_until_flushed);
+	tcase_add_test(tc, who_only_calls_is_told_that_he_is_no_server);
 	tcase_add_test(tc, errors_have_words);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(sr, CK_ENV);
