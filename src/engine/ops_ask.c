@@ -6,7 +6,9 @@
 
 #include <config.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "engine/permit.h"
@@ -128,6 +130,24 @@ end_of_gone(struct engine *e, const char *path, struct event *out)
 	return found;
 }
 
+/* "25s", "3m", "2h" since then; 0s when the clock was set back. */
+static void
+span_since(uint64_t time_ms, char out[32])
+{
+	struct timespec real;
+	uint64_t now_s, s;
+
+	(void)clock_gettime(CLOCK_REALTIME, &real);
+	now_s = (uint64_t)real.tv_sec;
+	s = now_s > time_ms / 1000 ? now_s - time_ms / 1000 : 0;
+	if (s < 120)
+		(void)snprintf(out, 32, "%llus", (unsigned long long)s);
+	else if (s < 7200)
+		(void)snprintf(out, 32, "%llum", (unsigned long long)s / 60);
+	else
+		(void)snprintf(out, 32, "%lluh", (unsigned long long)s / 3600);
+}
+
 /* false when there is nothing of this name to tell of. */
 static bool
 why_gone(struct engine *e, const struct caller *c, const char *path)
@@ -140,9 +160,9 @@ why_gone(struct engine *e, const struct caller *c, const char *path)
 	    !end_of_gone(e, path, &ev))
 		return false;
 	reason_words(ev.reason, words, sizeof(words));
-	event_time(ev.time_ms, when);
+	span_since(ev.time_ms, when);
 	control_refuse(e, c, "not_found", "%s is not in the tree any more: "
-	    "it %s at %s, and otpctl events tells the rest", ev.path, words,
+	    "it %s, %s ago; otpctl events tells the rest", ev.path, words,
 	    when);
 	return true;
 }

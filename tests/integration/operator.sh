@@ -91,7 +91,8 @@ ctl -q wait once gone --timeout 20
 said=$(ctl why once 2>&1)
 is "what is gone from the tree is no child" $? 4
 ok "but how it ended is still known" has "$said" \
-    "otpctl: once is not in the tree any more: it exited with status 4 at 2"
+    "otpctl: once is not in the tree any more: it exited with status 4, "
+ok "and how long ago" has "$said" "s ago; otpctl events tells the rest"
 ctl -q stop nobody 2>/dev/null
 is "no such child" $? 4
 ctl -q stop / 2>/dev/null
