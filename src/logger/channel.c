@@ -358,7 +358,8 @@ channel_finish(struct logger *lg)
 	for (i = 0; i < lg->nbuckets; i++)
 		for (s = lg->by_key[i]; s != NULL; s = next) {
 			next = s->key_next;
-			if ((s->flags & STREAM_SETTLED) == 0 && has_more(s))
+			if (s->name[0] == '\0' && has_more(s) &&
+			    (s->flags & STREAM_SETTLED) == 0)
 				unknown++;
 			stream_free(s);
 		}

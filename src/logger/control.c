@@ -12,7 +12,7 @@
 
 #include <cjson/cJSON.h>
 
-#include "logger/logger.h"
+#include "logger/carry.h"
 
 #define LINES_DEFAULT	10
 #define LINES_MAX	1e15
@@ -209,7 +209,7 @@ op_stats(const struct request *r)
 	    ",\"dropped_lines\":%" PRIu64 ",\"faults\":%zu,\"pending\":%zu,"
 	    "\"rotations\":%" PRIu64 ",\"readers\":%u}",
 	    lg->nstreams, lg->npipes, lg->nopen, lg->bytes, lg->dropped_bytes,
-	    lg->dropped_lines, lg->nfaults, lg->pending_bytes, lg->rotations,
+	    lg->dropped_lines, lg->nfaults, carry_pending(lg), lg->rotations,
 	    lg->nreaders);
 	reply(r, text);
 }

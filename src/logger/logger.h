@@ -23,6 +23,7 @@
 #define LOG_EXPECTED_MAX 4096
 #define LOG_FAULT_MS	1000	/* between attempts to write again */
 
+struct carry_slot;
 struct logger;
 struct reader;
 struct log_stream;
@@ -50,8 +51,8 @@ struct stream {			/* ten thousand of them: keep it small */
 	uint64_t	 max_bytes;
 	uint64_t	 rotate_at;	/* when a rotation has failed */
 	uint64_t	 dropped_bytes, dropped_lines;	/* to be said in it */
-	char		*pending;	/* read, but not yet written: a fault */
-	uint32_t	 npending;
+	struct carry_slot *parked;	/* read, but not yet written: a fault */
+	uint32_t	 drop;		/* where the dropped are kept, too; 0 */
 	uint32_t	 text;		/* of a line so far, if stamped */
 	uint32_t	 keep;
 	uint32_t	 flags;		/* enum stream_flag */
@@ -75,7 +76,12 @@ struct logger {
 	size_t		 fault_bucket;	/* where the next attempts begin */
 	struct loop_timer fault_timer;
 	int		 said_error;
-	size_t		 pending_bytes;
+	int		 retry_error;	/* why the one below was in vain */
+	bool		 retrying;	/* a fault may be over */
+	/* carry.c */
+	struct carry_slot *playing;	/* its data are being handed on */
+	uint64_t	 played;	/* bytes of what they become */
+	size_t		 nparked;
 	/* follow.c */
 	struct reader	*readers;
 	unsigned	 nreaders;
@@ -123,26 +129,38 @@ void	stream_settle(struct logger *lg, uint64_t key,
 void	stream_close_pipe(struct stream *s);
 void	stream_free(struct stream *s);
 void	stream_watch(struct stream *s);
+/* Hand on what slot has but for what is in the file already. */
+void	stream_replay(struct stream *s, struct carry_slot *slot);
+/* Whose slot was found: settled as it was when that was read. */
+struct stream *stream_carried(struct logger *lg,
+	    const struct carry_slot *slot);
+/* They are needed no longer than there is something left of them. */
+void	stream_carried_all(struct logger *lg);
+/* Say what was dropped now, be it in the middle of a line. */
+void	stream_note(struct stream *s);
 
 /* --- stamp.c --- */
 /* The time in front of a line, NUL-ended: its length. */
 #define STAMP_LEN	25	/* "2024-02-29T12:34:56.789Z " */
 size_t	stamp_now(char out[STAMP_LEN + 1]);
-/* Hand data on to sink_write() with the time in front of each line. */
+/* Hand data on to sink_write() with the time it was read in front of lines. */
 void	stamp_write(struct stream *s, const char *data, size_t len);
 
 /* --- sink.c --- */
 /* Open the file if it is not, or not there any more.  0, or negative errno
  * after a fault has begun. */
 int	sink_open(struct stream *s);
-/* Write, rotating when the file is full; what cannot be written is kept for
- * a while or dropped and counted. */
+/* Write, rotating when the file is full; what cannot be written is kept in its
+ * slot or dropped and counted.  Only for what is being played. */
 void	sink_write(struct stream *s, const char *data, size_t len);
 /* Count data as dropped. */
 void	sink_drop(struct stream *s, const char *data, size_t len);
 void	sink_close(struct stream *s);
-/* Say in the log what was dropped, once that is over. */
+/* Say in the log what was dropped, once that is over; or at once. */
 void	sink_note(struct stream *s);
+void	sink_note_now(struct stream *s);
+/* The file ends in the middle of a line, also one that is not open. */
+bool	sink_midline(struct stream *s);
 /* Try to get out of a fault: 0 or negative errno. */
 int	sink_retry(struct stream *s);
 void	sink_retry_all(void *arg);	/* the timer; arg: the logger */

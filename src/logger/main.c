@@ -20,7 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "logger/logger.h"
+#include "logger/carry.h"
 #include "wire/spawn_request.h"
 
 #ifndef PACKAGE_VERSION
@@ -146,7 +146,7 @@ descriptors(struct logger *lg)
 	socklen_t len;
 	int fd, type;
 
-	for (fd = SPAWN_FD_CHANNEL; fd <= SPAWN_FD_LOGGER_LAST; fd++) {
+	for (fd = SPAWN_FD_CHANNEL; fd <= SPAWN_FD_LINK; fd++) {
 		len = sizeof(type);
 		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == -1) {
 			say("is started by otpd only");
@@ -215,6 +215,7 @@ main(int argc, char **argv)
 	if (rc < 0)		/* tried again with each file */
 		say("%s: %s", lg.dir.path, strerror(-rc));
 	(void)!chdir("/");
+	carry_start(&lg);
 	channel_start(&lg);
 	serve(&lg);
 	channel_up();

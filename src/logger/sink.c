@@ -2,8 +2,8 @@
 /*
  * From bytes to files.  What fails here must not reach the service: a stream
  * whose file cannot be written is at fault, and then its pipe takes up what it
- * can; what was read already is pending, within one bound for all streams; and
- * only when the pipe is about to block the service are whole lines dropped,
+ * can; what was read already waits in the carry, within one bound for all
+ * streams; and only when the pipe is about to block the service are whole lines dropped,
  * counted, and said in the log when it can be written again.  A timer runs
  * while there is a fault, and only then.
  */
@@ -13,11 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "logger/logger.h"
+#include "logger/carry.h"
 
 #define RESERVE		640	/* descriptors for peers, readers, ourselves */
 #define OPEN_MIN	16	/* files that may be open in any case */
-#define PENDING_MAX	(1024U * 1024)	/* of all streams together */
 #define RETRY_FAILURES	64	/* streams that fail again, in one go */
 
 static void
@@ -68,6 +67,21 @@ ends_midline(int fd, const struct stat *st)
 	    pread(fd, &last, 1, st->st_size - 1) == 1 && last != '\n';
 }
 
+bool
+sink_midline(struct stream *s)
+{
+	struct stat st;
+	int fd;
+
+	if (s->file == -1 && (s->flags & STREAM_MIDLINE) == 0 &&
+	    logfile_open_old(&s->lg->dir, s->name, 0, &fd, &st) == 0) {
+		if (ends_midline(fd, &st))
+			s->flags |= STREAM_MIDLINE;
+		(void)close(fd);
+	}
+	return s->flags & STREAM_MIDLINE;
+}
+
 static int
 file_open(struct stream *s, struct stat *out_st)
 {
@@ -116,8 +130,12 @@ fault_begin(struct stream *s, int error)
 	struct logger *lg = s->lg;
 
 	s->flags |= STREAM_FAULT;
-	lg->nfaults++;
 	sink_close(s);
+	if (lg->retrying) {		/* the same fault is not over */
+		lg->retry_error = error;
+		return;
+	}
+	lg->nfaults++;
 	if (lg->said_error != error) {
 		say("cannot write %s.log: %s", s->name, strerror(-error));
 		answer_fault(lg, s->key, -error);
@@ -134,8 +152,6 @@ fault_end(struct stream *s, bool repaired)
 	struct logger *lg = s->lg;
 
 	s->flags &= ~(unsigned)STREAM_FAULT;
-	free(s->pending);
-	s->pending = NULL;
 	if (--lg->nfaults > 0)
 		return;
 	lg->said_error = 0;
@@ -247,11 +263,12 @@ write_some(struct stream *s, const char *data, size_t len)
 		(void)rotate(s, &st);
 		return 0;
 	}
+	carry_write(s->lg->playing, &st, len);
 	n = write(s->file, data, len);
-	if (n == -1)
-		return errno == EINTR ? 0 : -errno;
-	if (n == 0)
-		return -EIO;
+	rc = n == 0 ? -EIO : -errno;
+	carry_written(s->lg->playing, n);
+	if (n <= 0)
+		return rc == -EINTR ? 0 : rc;
 	s->flags &= ~(unsigned)STREAM_MIDLINE;
 	if (data[n - 1] != '\n')
 		s->flags |= STREAM_MIDLINE;
@@ -261,16 +278,24 @@ write_some(struct stream *s, const char *data, size_t len)
 	return n;
 }
 
-/* All of it: 0, or negative errno with *done less than len. */
+/* All of it that was not written before: 0, or negative errno with *done less
+ * than len. */
 static int
 write_all(struct stream *s, const char *data, size_t len, size_t *done)
 {
+	struct logger *lg = s->lg;
+	uint64_t left;
 	ssize_t n;
 
 	for (*done = 0; *done < len; *done += (size_t)n) {
-		n = write_some(s, data + *done, len - *done);
+		left = lg->playing->written - lg->played;
+		if (left > 0)
+			n = (ssize_t)(left < len - *done ? left : len - *done);
+		else
+			n = write_some(s, data + *done, len - *done);
 		if (n < 0)
 			return (int)n;
+		lg->played += (uint64_t)n;
 	}
 	return 0;
 }
@@ -299,47 +324,34 @@ sink_drop(struct stream *s, const char *data, size_t len)
 	s->lg->dropped_lines += lines;
 }
 
+/* All that is being played is kept, or the rest of it is dropped. */
 static void
 keep_or_drop(struct stream *s, const char *data, size_t len)
 {
-	struct logger *lg = s->lg;
+	struct carry_slot *slot = s->lg->playing;
 
-	if (s->dropped_bytes > 0 || lg->pending_bytes + len > PENDING_MAX) {
-		sink_drop(s, data, len);
+	if (s->parked == slot || (s->parked == NULL && carry_park(s, slot)))
 		return;
-	}
-	s->pending = xrealloc(s->pending, s->npending + len);
-	memcpy(s->pending + s->npending, data, len);
-	s->npending += (uint32_t)len;
-	lg->pending_bytes += len;
+	sink_drop(s, data, len);
 }
 
-static int
-write_pending(struct stream *s)
-{
-	size_t done;
-	int rc;
-
-	rc = write_all(s, s->pending, s->npending, &done);
-	s->npending -= (uint32_t)done;
-	s->lg->pending_bytes -= done;
-	memmove(s->pending, s->pending + done, s->npending);
-	return rc;
-}
-
-/* Say in the log how much was dropped. */
+/* Say in the log how much was dropped.  What is played first, so that it reads
+ * the same when it is played again. */
 static int
 write_note(struct stream *s)
 {
-	char note[LOG_NOTE_MAX], stamp[STAMP_LEN + 1] = "";
+	struct carry_slot *slot = s->lg->playing;
+	char note[LOG_NOTE_MAX];
 	size_t done;
 	int n, rc;
 
-	if (s->flags & STREAM_STAMP)
-		(void)stamp_now(stamp);
+	if (slot->written == 0)
+		slot->flags = (slot->flags & ~(unsigned)STREAM_MIDLINE) |
+		    (s->flags & STREAM_MIDLINE);
 	n = snprintf(note, sizeof(note),
 	    "%s%sotp-logger: dropped %llu bytes in %llu lines\n",
-	    s->flags & STREAM_MIDLINE ? "\n" : "", stamp,
+	    slot->flags & STREAM_MIDLINE ? "\n" : "",
+	    slot->flags & STREAM_STAMP ? slot->stamp : "",
 	    (unsigned long long)s->dropped_bytes,
 	    (unsigned long long)s->dropped_lines);
 	rc = write_all(s, note, (size_t)n, &done);
@@ -349,15 +361,22 @@ write_note(struct stream *s)
 }
 
 void
-sink_note(struct stream *s)
+sink_note_now(struct stream *s)
 {
 	int rc;
 
-	if (s->dropped_bytes == 0 || s->flags & (STREAM_FAULT | STREAM_SKIP))
+	if (s->dropped_bytes == 0 || s->flags & STREAM_FAULT)
 		return;
 	rc = write_note(s);
 	if (rc < 0)
 		fault_begin(s, rc);
+}
+
+void
+sink_note(struct stream *s)
+{
+	if ((s->flags & STREAM_SKIP) == 0)
+		sink_note_now(s);
 }
 
 void
@@ -379,34 +398,51 @@ sink_write(struct stream *s, const char *data, size_t len)
 int
 sink_retry(struct stream *s)
 {
+	struct logger *lg = s->lg;
 	struct stat st;
 	int rc;
 
 	rc = file_ready(s, &st);
-	if (rc == 0 && s->npending > 0)
-		rc = write_pending(s);
-	if (rc == 0 && s->dropped_bytes > 0)
-		rc = write_note(s);
-	if (rc < 0) {
-		sink_close(s);
+	if (rc < 0)
 		return rc;
-	}
+	lg->retrying = true;
+	s->flags &= ~(unsigned)STREAM_FAULT;
+	if (s->parked != NULL)
+		stream_replay(s, s->parked);
+	if ((s->flags & STREAM_FAULT) == 0)
+		stream_note(s);
+	lg->retrying = false;
+	if (s->flags & STREAM_FAULT)
+		return lg->retry_error;
 	fault_end(s, true);
 	return 0;
+}
+
+/* Its data and what it began with count as dropped. */
+static void
+drop_parked(struct stream *s)
+{
+	struct carry_slot *slot = s->parked;
+	size_t left;
+
+	s->parked = NULL;
+	s->lg->nparked--;
+	s->dropped_bytes += slot->dropped_bytes;
+	s->dropped_lines += slot->dropped_lines;
+	left = slot->written < slot->total ?
+	    slot->total - (size_t)slot->written : 0;
+	if (left > 0)
+		sink_drop(s, slot->data + slot->total - left, left);
+	carry_end(s, slot);
 }
 
 void
 sink_abandon(struct stream *s)
 {
-	struct logger *lg = s->lg;
-
 	if ((s->flags & STREAM_FAULT) == 0 || sink_retry(s) == 0)
 		return;
-	if (s->npending > 0) {
-		sink_drop(s, s->pending, s->npending);
-		lg->pending_bytes -= s->npending;
-		s->npending = 0;
-	}
+	if (s->parked != NULL)
+		drop_parked(s);
 	if (s->dropped_bytes > 0)
 		say("%s.log: dropped %llu bytes in %llu lines", s->name,
 		    (unsigned long long)s->dropped_bytes,

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "logger/logger.h"
+#include "logger/carry.h"
 
 #define CUT		"[...]"		/* ends and begins the pieces */
 #define CUT_LEN		(sizeof(CUT) - 1)
@@ -18,8 +18,8 @@
 
 struct out {
 	struct stream	*s;
-	size_t		 stamp_len, len;
-	char		 stamp[STAMP_LEN + 1];
+	const char	*stamp;
+	size_t		 len;
 	char		*buf;
 };
 
@@ -73,11 +73,11 @@ put_line(struct out *o, const char *data, size_t len)
 	const char *nl;
 
 	if (s->text == 0)
-		out_put(o, o->stamp, o->stamp_len);
+		out_put(o, o->stamp, STAMP_LEN);
 	room = s->text < LOG_LINE_MAX ? LOG_LINE_MAX - s->text : 0;
 	if (room == 0 && data[0] != '\n') {
 		out_put(o, CUT "\n", CUT_LEN + 1);
-		out_put(o, o->stamp, o->stamp_len);
+		out_put(o, o->stamp, STAMP_LEN);
 		out_put(o, CUT, CUT_LEN);
 		s->text = CUT_LEN;
 		return 0;
@@ -97,10 +97,10 @@ void
 stamp_write(struct stream *s, const char *data, size_t len)
 {
 	static char buf[OUT_SIZE];
-	struct out o = { .s = s, .buf = buf };
+	struct out o = { .s = s, .buf = buf,
+	    .stamp = s->lg->playing->stamp };
 	size_t n;
 
-	o.stamp_len = stamp_now(o.stamp);
 	for (; len > 0; data += n, len -= n)
 		n = put_line(&o, data, len);
 	out_flush(&o);

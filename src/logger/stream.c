@@ -21,12 +21,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "logger/logger.h"
+#include "logger/carry.h"
 #include "wire/spawn_request.h"
 
 #define BUCKETS_MIN	64
-
-static char buf[LOG_BUDGET];	/* of whoever reads a pipe */
 
 /* --- the table --- */
 
@@ -134,6 +132,7 @@ stream_new(struct logger *lg, uint64_t key, const char *name)
 	s = xrealloc(NULL, size);
 	*s = (struct stream){ .lg = lg, .key = key, .pipe = -1, .file = -1 };
 	memcpy(s->name, name, strlen(name) + 1);
+	carry_find_dropped(s);
 	table_insert(s);
 	lg->nstreams++;
 	return s;
@@ -209,10 +208,70 @@ take(struct stream *s, const char *data, size_t len)
 	}
 	if (len == 0)
 		sink_note(s);
-	else if (s->flags & STREAM_STAMP)
+	else if (s->lg->playing->flags & STREAM_STAMP)
 		stamp_write(s, data, len);
 	else
 		sink_write(s, data, len);
+}
+
+static void
+play(struct stream *s, struct carry_slot *slot)
+{
+	s->lg->playing = slot;
+	s->lg->played = 0;
+	if (slot->total > 0)
+		take(s, slot->data, slot->total);
+	else
+		sink_note_now(s);
+	s->lg->playing = NULL;
+}
+
+/* As it was read, and done with it unless it waits now. */
+static void
+play_first(struct stream *s, struct carry_slot *slot)
+{
+	play(s, slot);
+	if (s->parked != slot)
+		carry_end(s, slot);
+}
+
+/* From the state in which it was read; what was dropped after that is said
+ * behind it. */
+void
+stream_replay(struct stream *s, struct carry_slot *slot)
+{
+	struct logger *lg = s->lg;
+	const struct stream was = *s;
+	const uint64_t bytes = lg->dropped_bytes, lines = lg->dropped_lines;
+
+	if (s->parked == slot) {
+		s->parked = NULL;
+		lg->nparked--;
+	}
+	s->dropped_bytes = slot->dropped_bytes;
+	s->dropped_lines = slot->dropped_lines;
+	s->text = slot->text;
+	s->flags &= ~(unsigned)STREAM_SKIP;
+	s->flags |= slot->flags & STREAM_SKIP;
+	if (sink_open(s) == 0)
+		carry_count_written(lg, slot);
+	play(s, slot);
+	s->dropped_bytes += was.dropped_bytes;
+	s->dropped_lines += was.dropped_lines;
+	s->flags |= was.flags & STREAM_SKIP;
+	if (was.parked == slot) {	/* were counted the first time */
+		lg->dropped_bytes = bytes;
+		lg->dropped_lines = lines;
+	}
+	if (s->parked != slot)
+		carry_end(s, slot);
+}
+
+void
+stream_note(struct stream *s)
+{
+	if (s->dropped_bytes > 0)
+		play_first(s, carry_text(s, ""));
 }
 
 /* Its name is known and good. */
@@ -228,11 +287,12 @@ ended(struct stream *s)
 {
 	s->flags &= ~(unsigned)STREAM_SKIP;
 	s->text = 0;
+	carry_save(s);
 	if (s->flags & STREAM_FAULT || !has_file(s))
 		return;
-	sink_note(s);
-	if (s->flags & STREAM_MIDLINE)
-		sink_write(s, "\n", 1);
+	stream_note(s);
+	if ((s->flags & STREAM_FAULT) == 0 && sink_midline(s))
+		play_first(s, carry_text(s, "\n"));
 }
 
 /*
@@ -244,55 +304,53 @@ static void
 relieve(struct stream *s)
 {
 	size_t limit = pipe_size(s) / 2;
-	ssize_t n;
+	struct carry_slot *slot;
+	bool more;
 
 	if (s->flags & STREAM_REFUSED)
 		limit = 1;
 	while (pipe_fill(s) >= limit) {
-		n = read(s->pipe, buf, sizeof(buf));
-		if (n <= 0)
+		slot = carry_read(s, &more);
+		if (slot == NULL)
 			break;
-		sink_drop(s, buf, (size_t)n);
+		sink_drop(s, slot->data, slot->total);
+		carry_end(s, slot);
 	}
 }
 
-/* Read one budget: what there was, 0 for nothing now. */
-static size_t
-stream_read(struct stream *s)
+/* Read one budget: NULL for nothing now. */
+static struct carry_slot *
+stream_read(struct stream *s, bool *out_more)
 {
-	ssize_t n;
-
 	/* No file is made for nothing; and none, no reading. */
+	*out_more = false;
 	if (s->file == -1 && (pipe_fill(s) == 0 || sink_open(s) < 0))
-		return 0;
-	n = read(s->pipe, buf, sizeof(buf));
-	if (n <= 0)
-		return 0;
+		return NULL;
 	if (s->flags & STREAM_MIDLINE)
 		s->text = s->text > 0 ? s->text : 1;
 	else
 		s->text = 0;
-	return (size_t)n;
+	return carry_read(s, out_more);
 }
 
 static void
 stream_ready(void *arg, uint32_t events)
 {
 	struct stream *s = arg;
-	bool hangup = events & EPOLLHUP;
-	size_t n = 0;
+	struct carry_slot *slot = NULL;
+	bool hangup = events & EPOLLHUP, more = false;
 
 	if ((s->flags & (STREAM_FAULT | STREAM_REFUSED)) == 0) {
-		n = stream_read(s);
-		if (n > 0)
-			take(s, buf, n);
+		slot = stream_read(s, &more);
+		if (slot != NULL)
+			play_first(s, slot);
 	}
 	if (s->flags & (STREAM_FAULT | STREAM_REFUSED)) {
 		watch_level(s, false);
 		relieve(s);
 	} else
-		watch_level(s, n == sizeof(buf) || (n > 0 && hangup));
-	if (n == 0 && hangup && pipe_fill(s) == 0)
+		watch_level(s, more || (slot != NULL && hangup));
+	if (slot == NULL && hangup && pipe_fill(s) == 0)
 		ended(s);
 }
 
@@ -322,23 +380,25 @@ static void
 drain(struct stream *s)
 {
 	size_t n, left = pipe_fill(s);
-	ssize_t got;
+	struct carry_slot *slot;
+	bool more;
 
 	if (s->flags & STREAM_FAULT)
 		(void)sink_retry(s);
 	for (; left > 0; left -= n < left ? n : left) {
-		n = has_file(s) && (s->flags & STREAM_FAULT) == 0 ?
-		    stream_read(s) : 0;
-		if (n == 0) {	/* cannot be written, but has to go */
-			got = read(s->pipe, buf, sizeof(buf));
-			if (got <= 0)
-				break;
-			n = (size_t)got;
+		slot = has_file(s) && (s->flags & STREAM_FAULT) == 0 ?
+		    stream_read(s, &more) : NULL;
+		if (slot == NULL)	/* cannot be written, but has to go */
+			slot = carry_read(s, &more);
+		if (slot == NULL)
+			break;
+		n = slot->total;
+		if (has_file(s)) {
+			play_first(s, slot);
+			continue;
 		}
-		if (has_file(s))
-			take(s, buf, n);
-		else
-			sink_drop(s, buf, n);
+		sink_drop(s, slot->data, n);
+		carry_end(s, slot);
 	}
 }
 
@@ -424,8 +484,45 @@ stream_free(struct stream *s)
 	stream_close_pipe(s);
 	sink_abandon(s);
 	sink_close(s);
+	carry_forget(s);
 	table_remove(s);
 	s->lg->nstreams--;
-	free(s->pending);
 	free(s);
+}
+
+/* --- what was left --- */
+
+struct stream *
+stream_carried(struct logger *lg, const struct carry_slot *slot)
+{
+	struct stream *s = stream_find(lg, slot->key);
+
+	if (s != NULL)
+		return s;
+	s = stream_new(lg, slot->key, slot->name);
+	s->max_bytes = slot->max_bytes;
+	s->keep = slot->keep;
+	return s;
+}
+
+static void
+carried(struct stream *s)
+{
+	if ((s->flags & (STREAM_FAULT | STREAM_SKIP)) == 0)
+		stream_note(s);
+	if ((s->flags & (STREAM_FAULT | STREAM_SKIP)) == 0)
+		stream_free(s);
+}
+
+void
+stream_carried_all(struct logger *lg)
+{
+	struct stream *s, *next;
+	size_t i;
+
+	for (i = 0; i < lg->nbuckets; i++)
+		for (s = lg->by_key[i]; s != NULL; s = next) {
+			next = s->key_next;
+			carried(s);
+		}
 }

@@ -50,7 +50,12 @@ static const struct {
 	[MANIFEST_SNAPSHOT1] = { offsetof(struct spawner, snapshot[1]),
 	    S_IFREG },
 	[MANIFEST_TABLE] = { offsetof(struct spawner, table.memfd), S_IFREG },
-	[MANIFEST_SELF] = { offsetof(struct spawner, manifest), S_IFREG }
+	[MANIFEST_SELF] = { offsetof(struct spawner, manifest), S_IFREG },
+	[MANIFEST_CARRY] = { offsetof(struct spawner, carry), S_IFREG },
+	[MANIFEST_CARRY0] = { offsetof(struct spawner, carry_pipe[0]),
+	    S_IFIFO },
+	[MANIFEST_CARRY1] = { offsetof(struct spawner, carry_pipe[1]),
+	    S_IFIFO }
 };
 _Static_assert(sizeof(places) / sizeof(places[0]) == MANIFEST_NFDS, "places");
 

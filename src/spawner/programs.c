@@ -113,10 +113,12 @@ static int
 stage(struct spawner *sp, const struct program *p, int channel, int *out_nfds)
 {
 	bool engine = p == sp->engine;
-	int fds[SPAWN_FD_ENGINE_LAST + 1] = {
+	int fds[] = {
 		sp->null, sp->out, sp->err, channel,
 		sp->control[engine ? 0 : 1], sp->link[engine ? 0 : 1],
-		sp->notify, sp->snapshot[0], sp->snapshot[1]
+		engine ? sp->notify : sp->carry,
+		engine ? sp->snapshot[0] : sp->carry_pipe[0],
+		engine ? sp->snapshot[1] : sp->carry_pipe[1]
 	};
 	int i, rc = 0;
 

@@ -208,6 +208,11 @@ make_memfds(struct spawner *sp)
 			return runtime_complain(sp, "make", names[i],
 			    -sp->snapshot[i]);
 	}
+	sp->carry = runtime_memfd("otpd-carry");
+	if (sp->carry < 0)
+		return runtime_complain(sp, "make", "otpd-carry", -sp->carry);
+	if (pipe2(sp->carry_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
+		return runtime_complain(sp, "make", "a pipe", errno);
 	return 0;
 }
 

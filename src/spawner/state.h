@@ -90,6 +90,7 @@ struct spawner {
 	int		notify;
 	int		link[2];	/* the engine's end, the logger's end */
 	int		snapshot[2];
+	int		carry, carry_pipe[2];	/* the logger's */
 	int		manifest;	/* the memfd of carried */
 	int		self;		/* a pidfd of ours, for the keeper */
 	int		adopted;	/* epoll of the pidfds of those */

@@ -35,8 +35,11 @@ enum spawn_fd {
 	SPAWN_FD_CONTROL,	/* its listening socket: names/otpd or
 				 * names/otp-logger, bound and listening */
 	SPAWN_FD_LINK,		/* between engine and logger, SEQPACKET */
-	SPAWN_FD_LOGGER_LAST = SPAWN_FD_LINK,
-	SPAWN_FD_NOTIFY,	/* engine: $RUNTIME/notify, datagrams */
+	SPAWN_FD_CARRY,		/* logger: a memfd, and both ends of a pipe, */
+	SPAWN_FD_CARRY_READ,	/* for what it is about to write */
+	SPAWN_FD_CARRY_WRITE,
+	SPAWN_FD_LOGGER_LAST = SPAWN_FD_CARRY_WRITE,
+	SPAWN_FD_NOTIFY = SPAWN_FD_LINK + 1,	/* engine: $RUNTIME/notify, datagrams */
 	SPAWN_FD_SNAPSHOT0,	/* engine: the two memfds of its snapshot */
 	SPAWN_FD_SNAPSHOT1,
 	SPAWN_FD_ENGINE_LAST = SPAWN_FD_SNAPSHOT1

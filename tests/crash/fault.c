@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 static struct fault_plan *plan;
+static int dying;			/* after the call under way */
 
 static int
 same(const char *a, const char *b)
@@ -81,7 +82,7 @@ fault(const char *function)
 	if (plan != NULL && plan->phase != 0)
 		count(function);
 	if (plan == NULL || plan->at == 0 ||
-	    !same(plan->function, function) ||
+	    (!same(plan->function, function) && !same(plan->function, "*")) ||
 	    !same(plan->program, program_invocation_short_name))
 		return 0;
 	n = __atomic_add_fetch(&plan->calls, 1, __ATOMIC_SEQ_CST);
@@ -89,10 +90,23 @@ fault(const char *function)
 		return 0;
 	plan->hits++;
 	plan->hit_pid = (int32_t)syscall(SYS_getpid);
+	if (plan->error == FAULT_KILL)
+		(void)syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
+	if (plan->error == FAULT_KILL_AFTER) {
+		dying = 1;
+		return 0;
+	}
 	if (plan->error < 0)
 		return plan->error;
 	errno = plan->error;
 	return 1;
+}
+
+static void
+die_if_dying(void)
+{
+	if (dying)
+		(void)syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
 }
 
 #define HAND(name, programs, errors)
@@ -104,7 +118,13 @@ fault(const char *function)
 	type __wrap_##name parameters;					\
 	type __wrap_##name parameters					\
 	{								\
-		return fault(#name) ? failure : __real_##name arguments; \
+		type result;						\
+									\
+		if (fault(#name))					\
+			return failure;					\
+		result = __real_##name arguments;			\
+		die_if_dying();						\
+		return result;						\
 	}
 #include "crash/fault_calls.h"
 #undef CALL
@@ -137,10 +157,13 @@ ssize_t
 __wrap_write(int fd, const void *buf, size_t n)
 {
 	int how = fault("write");
+	ssize_t rc;
 
 	if (how == FAULT_SHORT)
 		n = (n + 1) / 2;
-	return how == 1 ? -1 : __real_write(fd, buf, n);
+	rc = how == 1 ? -1 : __real_write(fd, buf, n);
+	die_if_dying();
+	return rc;
 }
 
 ssize_t __real_pwrite(int fd, const void *buf, size_t n, off_t at);

@@ -11,12 +11,14 @@
 
 #define FAULT_SHORT	(-1)	/* as error: half of it is done */
 #define FAULT_LOST	(-2)	/* recvmsg: there was a message */
+#define FAULT_KILL	(-3)	/* it is killed ahead of the call */
+#define FAULT_KILL_AFTER (-4)	/* or as soon as it was done */
 #define FAULT_PHASES	3
 #define FAULT_SEEN_MAX	256
 
 struct fault_plan {
 	char		program[16];	/* otpd, otp-engine, otp-logger */
-	char		function[32];
+	char		function[32];	/* "*": any of them */
 	int32_t		error;
 	uint32_t	at;		/* the call that fails; 0: none does */
 	uint32_t	times;		/* it and the next ones, so many */

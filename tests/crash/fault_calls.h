@@ -19,14 +19,14 @@ CALL(int, -1, chdir, (const char *p), (p), "o", "EACCES ENOMEM")
 CALL(int, -1, dup2, (int a, int b), (a, b), "o", "EMFILE EINTR EBUSY")
 CALL(int, -1, dup3, (int a, int b, int f), (a, b, f), "o", "EMFILE EBUSY")
 CALL(int, -1, fallocate, (int fd, int m, off_t o, off_t n), (fd, m, o, n),
-    "o", "ENOSPC ENOMEM EINTR EOPNOTSUPP")
+    "ol", "ENOSPC ENOMEM EINTR EOPNOTSUPP")
 CALL(int, -1, fchmod, (int fd, mode_t m), (fd, m), "o", "EPERM EROFS")
 CALL(int, -1, flock, (int fd, int op), (fd, op), "o", "ENOLCK EWOULDBLOCK")
 CALL(int, -1, fstat, (int fd, struct stat *st), (fd, st), "oel",
     "ENOMEM EIO")
 CALL(int, -1, fstatat, (int d, const char *p, struct stat *st, int f),
     (d, p, st, f), "l", "ENOMEM EACCES")
-CALL(int, -1, ftruncate, (int fd, off_t n), (fd, n), "oe",
+CALL(int, -1, ftruncate, (int fd, off_t n), (fd, n), "oel",
     "ENOSPC EINTR EIO")
 CALL(char *, NULL, getcwd, (char *b, size_t n), (b, n), "ol", "ENOENT")
 CALL(int, -1, listen, (int fd, int n), (fd, n), "oe", "EADDRINUSE")
@@ -37,7 +37,7 @@ CALL(int, -1, mkdir, (const char *p, mode_t m), (p, m), "l",
 CALL(int, -1, mkdirat, (int d, const char *p, mode_t m), (d, p, m), "oel",
     "ENOSPC EROFS EACCES")
 CALL(void *, MAP_FAILED, mmap, (void *a, size_t n, int p, int f, int fd,
-    off_t o), (a, n, p, f, fd, o), "oe", "ENOMEM EAGAIN")
+    off_t o), (a, n, p, f, fd, o), "oel", "ENOMEM EAGAIN")
 CALL(DIR *, NULL, opendir, (const char *p), (p), "o", "EMFILE ENOMEM EACCES")
 CALL(int, -1, pipe2, (int *fds, int f), (fds, f), "o", "EMFILE ENFILE")
 CALL(int, -1, poll, (struct pollfd *p, nfds_t n, int ms), (p, n, ms), "e",
@@ -55,6 +55,8 @@ CALL(int, -1, renameat, (int a, const char *p, int b, const char *q),
 CALL(int, -1, scandir, (const char *p, struct dirent ***l,
     int (*f)(const struct dirent *), int (*c)(const struct dirent **,
     const struct dirent **)), (p, l, f, c), "e", "EMFILE EACCES")
+CALL(ssize_t, -1, splice, (int a, off64_t *x, int b, off64_t *y, size_t n,
+    unsigned int f), (a, x, b, y, n, f), "l", "EINTR ENOMEM")
 CALL(int, -1, stat, (const char *p, struct stat *st), (p, st), "e", "EACCES")
 CALL(int, -1, symlinkat, (const char *a, int d, const char *b), (a, d, b),
     "e", "ENOSPC EROFS")

@@ -20,6 +20,8 @@ struct rig {
 	pid_t	pid;
 	int	channel, link;		/* our ends */
 	int	listen;
+	int	carry[3];		/* as the spawner's; -1: it has none */
+	bool	mortal;			/* may be dead when it is told */
 	size_t	nofile;			/* its limit; 0: ours */
 	char	dir[96];		/* short: a socket is in it */
 	char	logs[RIG_PATH];		/* dir/logs */

@@ -44,8 +44,11 @@ make_descriptors(struct spawner *sp)
 			*fd = high(open("/", O_RDONLY | O_DIRECTORY |
 			    O_CLOEXEC));
 		else if (i == MANIFEST_LOCK || i == MANIFEST_SNAPSHOT0 ||
-		    i == MANIFEST_SNAPSHOT1)
+		    i == MANIFEST_SNAPSHOT1 || i == MANIFEST_CARRY)
 			*fd = high(runtime_memfd("rig"));
+		else if ((i == MANIFEST_CARRY0 || i == MANIFEST_CARRY1) &&
+		    pipe2(pair, O_CLOEXEC) == 0 && close(pair[1]) == 0)
+			*fd = high(pair[0]);
 		else if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
 		    pair) == 0 && close(pair[1]) == 0)
 			*fd = high(pair[0]);
