@@ -163,6 +163,8 @@ takeover_go_on(struct spawner *sp)
 		(void)kill(sp->engine->pid, SIGKILL);
 	else {
 		requests_drain(sp);
+		/* Its HELLO may have been among them: the next one's counts. */
+		sp->untold = (struct untold){ .hello = false };
 		channel_close(sp->engine);
 	}
 	channel_finish(sp->logger);
