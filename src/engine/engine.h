@@ -111,6 +111,8 @@ struct waiter {
 					 * WAIT_SYNC: its ping; WAIT_END: the
 					 * generation, 0: not known */
 	int32_t		 pid;		/* WAIT_END; 0: not known */
+	uint32_t	 slot;		/* WAIT_END: where it was found alive, */
+	uint64_t	 inc;		/* and as what; 0: it was not yet */
 	bool		 pinged;	/* WAIT_SYNC */
 	bool		 owner;		/* WAIT_END: it is to end with the
 					 * caller; ref 0: nothing to tell */

@@ -88,6 +88,22 @@ engine_is_meant(const struct waiter *w, int32_t pid, uint64_t generation)
 	    w->seq != 0 && generation == w->seq;
 }
 
+/* Nobody is told when it has ended. */
+static bool
+is_silent(const struct waiter *w)
+{
+	return w->ref == 0 || w->peer == 0;
+}
+
+/* There may be thousands who wait, and each is looked at in every turn. */
+static bool
+still_lives(const struct engine *e, const struct waiter *w)
+{
+	return w->inc != 0 && w->slot < e->children_cap &&
+	    e->children[w->slot].inc == w->inc &&
+	    e->children[w->slot].pid != 0;
+}
+
 /* An end that was not the last one, or of a child that has been removed. */
 static const char *
 end_in_history(struct engine *e, const struct waiter *w)
@@ -95,6 +111,8 @@ end_in_history(struct engine *e, const struct waiter *w)
 	const char *reason = NULL;
 	struct event ev;
 
+	if (is_silent(w))
+		return NULL;
 	for (uint64_t seq = events_oldest_seq(e->events);
 	    events_get(e->events, seq, &ev); seq = ev.seq + 1)
 		if (ev.type == EVENT_EXITED && ev.path != NULL &&
@@ -106,7 +124,7 @@ end_in_history(struct engine *e, const struct waiter *w)
 
 /* NULL with *out_alive: not yet. */
 static const char *
-find_end(struct engine *e, const struct waiter *w, bool *out_alive)
+find_end(struct engine *e, struct waiter *w, bool *out_alive)
 {
 	struct core_child view;
 	const char *reason;
@@ -119,6 +137,8 @@ find_end(struct engine *e, const struct waiter *w, bool *out_alive)
 		return end_in_history(e, w);
 	c = engine_child(e, slot);
 	if (c->pid != 0 && engine_is_meant(w, c->pid, view.starts)) {
+		w->slot = slot;
+		w->inc = c->inc;
 		*out_alive = true;
 		return NULL;
 	}
@@ -134,16 +154,18 @@ find_end(struct engine *e, const struct waiter *w, bool *out_alive)
 
 /* The reason of an incarnation's end, once that is known. */
 static bool
-end_known(struct engine *e, const struct waiter *w)
+end_known(struct engine *e, struct waiter *w)
 {
 	struct out o = { 0 };
 	const char *reason;
 	bool alive;
 
+	if (still_lives(e, w))
+		return false;
 	reason = find_end(e, w, &alive);
 	if (alive)
 		return false;
-	if (w->ref == 0 || w->peer == 0)
+	if (is_silent(w))
 		return true;
 	out_text(&o, "{");
 	out_key_string(&o, "reason", reason != NULL ? reason : "noproc");
