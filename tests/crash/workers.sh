@@ -1,4 +1,4 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 # A little of the random torture of what servers have.
-exec "$OTPD_BUILDDIR/tests/crash/crash_workers" -k -n 20
+exec "$OTPD_BUILDDIR/tests/crash/crash_workers" -n 20
