@@ -180,7 +180,7 @@ otpi_dest_flush(struct otp *o, struct otpi_dest *d)
 		return 1;
 	if (rc < 0)
 		otpi_dest_lost(o, d, rc);
-	else if (rc == 1)
+	else
 		otpi_watch(o, &d->conn);
 	return rc;
 }

@@ -194,6 +194,10 @@ handle_event(struct otp *o, const struct epoll_event *ev)
 		rc = ev->events & ~(uint32_t)EPOLLOUT ? otpi_conn_recv(o, c) : 0;
 		if (rc != 0)
 			otpi_pump(o, c, rc);
+		else if (otpi_conn_queued(c) > 0)
+			otpi_dirty(o, c);	/* there is room again */
+		else
+			otpi_watch(o, c);
 		break;
 	case OTPI_LINK:
 		otpi_link_event(o, ev->events);

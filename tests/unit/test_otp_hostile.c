@@ -391,6 +391,34 @@ START_TEST(a_program_with_a_loop_of_its_own_can_serve)
 }
 END_TEST
 
+/* What it has asked of another has gone out, and nothing is left to do. */
+START_TEST(a_server_that_has_asked_another_rests)
+{
+	static const struct otp_gen_server_ops ops = {
+	    .handle_info = foreign_info };
+	struct otp_options opt = { .size = sizeof(opt) };
+	struct pollfd pfd = { .events = POLLIN };
+	struct otp *self;
+	uint64_t request;
+	char path[80];
+
+	(void)snprintf(path, sizeof(path), "%s.f", rig.socket);
+	opt.socket = path;
+	ck_assert_int_eq(otp_gen_server_start(&ops, &opt, &self, NULL), 0);
+	pfd.fd = otp_fd(self);
+	ck_assert_int_eq(otp_send_request(self, rig.socket, "echo x", 6,
+	    &request), 0);
+	ck_assert_int_ge(otp_flush(self), 0);
+	ck_assert_int_eq(otp_receive_response(self, request, 5000, NULL,
+	    NULL), 0);
+	ck_assert_int_eq(otp_cast(self, rig.socket, "echo x", 6), 0);
+	ck_assert_int_eq(otp_dispatch(self), 0);
+	ck_assert_int_eq(otp_dispatch(self), 0);
+	ck_assert_int_eq(poll(&pfd, 1, 0), 0);
+	otp_free(self);
+}
+END_TEST
+
 static struct otp_from asker;
 
 static int
@@ -462,6 +490,7 @@ main(void)
 	tcase_add_loop_test(tc, whoever_is_allowed_is_served, 0, 2);
 	tcase_add_test(tc, a_program_with_a_loop_of_its_own_can_serve);
 	tcase_add_test(tc, a_loop_of_ones_own_can_stop_it_with_a_reply);
+	tcase_add_test(tc, a_server_that_has_asked_another_rests);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
