@@ -499,6 +499,20 @@ take(struct engine *e, const struct caller *c, unsigned needs,
 	return (needs & NEED_KEY) == 0 || take_key(e, c, a);
 }
 
+/* What concerns all who use a registry, not the caller's own entries. */
+static bool
+is_about_all(const char *name)
+{
+	static const char *const names[] = { "registry_new",
+		"registry_delete", "registry_put_meta",
+		"registry_delete_meta" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
 bool
 registry_op(struct engine *e, const struct caller *c, const char *name)
 {
@@ -506,6 +520,10 @@ registry_op(struct engine *e, const struct caller *c, const char *name)
 
 	if (strncmp(name, "registry_", strlen("registry_")) != 0)
 		return false;
+	if (is_about_all(name) && !permit_all(e, c->peer)) {
+		control_denied(e, c);
+		return true;
+	}
 	if (registry_op_of_all(e, c, name))
 		return true;
 	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {

@@ -45,6 +45,7 @@ granted '{"op":"start_child","sup":"theirs_only","spec":{"id":"a"}}' started
 granted '{"op":"terminate_child","sup":"theirs_only","id":"a"}' ok
 granted '{"op":"terminate_child","sup":"/","id":"nobody"}' not_found
 
+refused '{"op":"registry_new","registry":"mine"}'
 refused '{"op":"shutdown"}'
 refused '{"op":"reload"}'
 refused '{"op":"check","file":"/etc/shadow"}'
