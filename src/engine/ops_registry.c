@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "engine/permit.h"
 #include "engine/worker.h"
 #include "wire/bytes.h"
 
