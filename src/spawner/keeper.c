@@ -35,6 +35,20 @@ clone_sharing_files(void)
 #endif
 }
 
+/*
+ * While one is replaced there are two for a moment, and what they share can
+ * have one master only: the one that the manifest names, or, where it names
+ * none, who comes first.
+ */
+static bool
+is_the_one(struct spawner *sp)
+{
+	int32_t named = 0, self = getpid();
+
+	return __atomic_compare_exchange_n(&sp->carried->keeper, &named, self,
+	    false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) || named == self;
+}
+
 static void __attribute__((noreturn))
 sleep_until_death(struct spawner *sp)
 {
@@ -47,6 +61,8 @@ sleep_until_death(struct spawner *sp)
 	(void)setsid();
 	while (!process_ended(sp->self, -1))
 		;
+	if (!is_the_one(sp))
+		_exit(0);
 	keep(sp);
 }
 
@@ -110,10 +126,13 @@ keeper_replace(struct spawner *sp)
 	int old = sp->carried->keeper;
 	siginfo_t si;
 
-	sp->carried->keeper = 0;
 	sp->self = -1;
 	sp->keeper_ns = now_ns();
 	keeper_tick(sp, sp->keeper_ns);
+	if (wanted(sp) && sp->carried->keeper == old)
+		return;			/* there is no other yet */
+	if (!wanted(sp))
+		sp->carried->keeper = 0;
 	if (old > 1 && waitid(P_PID, (id_t)old, &si,
 	    WEXITED | WNOHANG | WNOWAIT) == 0)
 		(void)kill(old, SIGKILL);	/* reaped as any stranger */
