@@ -167,6 +167,21 @@ START_TEST(half_a_frame_of_each_costs_little)
 }
 END_TEST
 
+/* It hears of those that have gone in rounds of some: until it has of all. */
+static long
+settled_memory(void)
+{
+	long now = number("memory"), last;
+	int same = 0;
+
+	while (same < 50) {
+		last = now;
+		now = number("memory");
+		same = now == last ? same + 1 : 0;
+	}
+	return now;
+}
+
 START_TEST(whoever_goes_leaves_nothing)
 {
 	long before;
@@ -174,11 +189,11 @@ START_TEST(whoever_goes_leaves_nothing)
 	come_in(0, many);
 	for (int i = 0; i < many; i++)
 		(void)close(fds[i]);
-	before = number("memory");
+	before = settled_memory();
 	come_in(0, many);
 	for (int i = 0; i < many; i++)
 		(void)close(fds[i]);
-	ck_assert_int_le(number("memory") - before, many);
+	ck_assert_int_le(settled_memory() - before, many);
 	many = 0;
 }
 END_TEST
