@@ -75,7 +75,7 @@ is "and has its name when it is back" "$(table users | sort | sed -n 3p)" \
 
 ctl publish none lobby x > "$T/out" 2>&1
 is "there is no such registry" "$? $(cat "$T/out")" \
-    "1 otpctl: none: no registry is named none"
+    "1 otpctl: no registry is named none"
 ctl call via:users:dan '"x"' > "$T/out" 2>&1
 is "nor anybody of that name" "$? $(cat "$T/out")" \
     "1 otpctl: nobody is registered as via:users:dan"
