@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
-#include <linux/sockios.h>
 
 #include "libotp/impl.h"
 #include "libotp/serve.h"
@@ -185,7 +184,7 @@ all_read(const struct otpi_dest *d)
 {
 	int left = 0;
 
-	return d->conn.fd < 0 || ioctl(d->conn.fd, SIOCOUTQ, &left) < 0 ||
+	return d->conn.fd < 0 || ioctl(d->conn.fd, TIOCOUTQ, &left) < 0 ||
 	    left == 0;
 }
 
