@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -221,7 +222,7 @@ next_string(const char **p, const char *end)
 	size_t len = strnlen(text, (size_t)(end - text));
 
 	*p = text + len < end ? text + len + 1 : end;
-	return len > 0 ? strndup(text, len) : NULL;
+	return len > 0 ? memcpy(xcalloc(1, len + 1), text, len) : NULL;
 }
 
 static void
@@ -428,22 +429,40 @@ boot(struct engine *e)
 	apps_plan(e, PLAN_BOOT, NULL, 0, 0);
 }
 
+static void
+history_fault(struct engine *e, const char *what, int error)
+{
+	char reason[REASON_MAX];
+	struct event ev = { .type = EVENT_FAULT, .reason = reason };
+
+	(void)snprintf(reason, sizeof(reason), "the events %s: %.100s", what,
+	    strerror(error));
+	(void)events_add(e->events, &ev);
+}
+
 /* What happened is known to the engines after this one, too. */
 static void
 keep_history(struct engine *e)
 {
-	int fd, rc;
+	int fd, rc, lost = 0;
 
-	if (e->events_fd >= 0 && events_adopt(e->events, e->events_fd) == 0) {
+	if (e->events_fd >= 0)
+		lost = events_adopt(e->events, e->events_fd);
+	if (e->events_fd >= 0 && lost < 0)
+		(void)close(e->events_fd);
+	if (e->events_fd >= 0 && lost == 0) {
 		e->events_fd = -1;
 		return;
 	}
+	e->events_fd = -1;
 	rc = events_share(e->events, &fd);
 	if (rc == 0)
 		link_hold(&e->spawner, EVENTS_KEY, fd);
-	else
-		engine_say(e, "cannot keep the history of events: %s",
-		    strerror(-rc));
+	if (lost < 0)
+		history_fault(e, "before this one cannot be read", -lost);
+	if (rc < 0)
+		history_fault(e, "from now on will not outlive this engine",
+		    -rc);
 }
 
 static void
