@@ -12,6 +12,7 @@
 #include "spawner/runtime.h"
 
 #define BACK_SLOTS	256	/* slots given memory at a time */
+#define AHEAD		128	/* of need: one that is passed comes once */
 
 static uint32_t *
 bucket(struct held_table *t, uint64_t key)
@@ -54,7 +55,7 @@ back(struct held_table *t, uint32_t upto)
 	int64_t size = (int64_t)sizeof(struct held);
 	int rc;
 
-	if (upto < t->backed)
+	if (upto < t->backed || t->backed >= HELD_SLOTS)
 		return 0;
 	rc = runtime_back(t->memfd, t->offset + t->backed * size,
 	    BACK_SLOTS * size);
@@ -63,16 +64,25 @@ back(struct held_table *t, uint32_t upto)
 	return rc;
 }
 
+int
+held_init(struct held_table *t)
+{
+	return back(t, 0);
+}
+
 static struct held *
 take_slot(struct held_table *t)
 {
 	static const struct held none;
 	uint32_t i = t->free;
+	int rc;
 
 	if (i != 0) {
 		t->free = t->slots[i].next;
 	} else {
-		if (t->high >= HELD_SLOTS - 1 || back(t, t->high + 1) < 0)
+		rc = back(t, t->high + AHEAD);
+		if (t->high >= HELD_SLOTS - 1 ||
+		    (rc < 0 && t->high + 1 >= t->backed))
 			return NULL;
 		i = ++t->high;
 	}

@@ -46,6 +46,8 @@ struct held_table {
  * believed; returns how many could not.  claim says that a descriptor is open
  * and nobody else's. */
 uint32_t held_load(struct held_table *t, bool (*claim)(int fd));
+/* Memory for the first ones; -errno. */
+int	held_init(struct held_table *t);
 struct held *held_find(struct held_table *t, uint64_t key);
 /* Takes fd, and replaces an older one of the same key and kind.  -EEXIST:
  * the key is of another kind; -ENOSPC.  On failure fd stays the caller's. */

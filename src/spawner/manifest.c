@@ -142,6 +142,9 @@ manifest_make(struct spawner *sp)
 	if (rc < 0)
 		return rc;
 	point_at(sp, m);
+	rc = held_init(&sp->held);
+	if (rc < 0)
+		return rc;
 	init_program(&m->engine, "engine");
 	init_program(&m->logger, "logger");
 	m->ready = m->in.fd = -1;

@@ -65,10 +65,16 @@ on_ack(struct spawner *sp, const struct spawn_header *h)
 static void
 on_hold(struct spawner *sp, const struct spawn_header *h)
 {
+	int rc;
+
 	if (sp->carried->in.fd < 0)
 		return;
-	if (held_put(&sp->held, h->inc, HELD_KEPT, sp->carried->in.fd) == 0)
+	rc = held_put(&sp->held, h->inc, HELD_KEPT, sp->carried->in.fd);
+	if (rc == 0)
 		sp->carried->in.fd = -1;
+	else
+		SAY(sp->err, "cannot hold what the next engine will need: ",
+		    strerror(-rc));
 }
 
 static void

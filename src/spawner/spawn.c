@@ -107,8 +107,9 @@ spawn_unstage_high(struct spawner *sp, int nfds)
 	int slot;
 
 	for (slot = 3; slot < nfds; slot++) {
-		(void)dup3(sp->null, slot, O_CLOEXEC);
-		sp->staged[slot] = sp->null;
+		/* Or it is tried again the next time. */
+		sp->staged[slot] = dup3(sp->null, slot, O_CLOEXEC) < 0 ? -1 :
+		    sp->null;
 	}
 }
 
