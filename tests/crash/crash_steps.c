@@ -169,6 +169,9 @@ of_trouble(const cJSON *event)
 	static const char *const types[] = { "fault", "recovered",
 	    "engine_crashed", "start_failed", "refused" };
 
+	if (strcmp(world_string(event, "event"), "reloaded") == 0)
+		return strncmp(world_string(event, "reason"), "refused",
+		    strlen("refused")) == 0;
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		if (strcmp(world_string(event, "event"), types[i]) == 0)
 			return true;

@@ -5,7 +5,8 @@
  * none is forgotten.
  *
  *	CALL(type, failure, name, parameters, arguments, programs, errors)
- *		a call that may fail and is made to; programs: letters o, e, l
+ *		a call that may fail and is made to; programs: letters o, e, l;
+ *		behind an error "!": somebody has to be told
  *	SYS(name, errors)	the same by syscall(2), before an execve(2)
  *	NEVER(name)		a system call that cannot fail as it is used, or
  *				whose failure is not looked at; why is said
@@ -106,7 +107,6 @@ CALL(void *, NULL, realloc, (void *p, size_t n), (p, n), "el", "ENOMEM")
 CALL(void *, NULL, reallocarray, (void *p, size_t n, size_t m), (p, n, m),
     "el", "ENOMEM")
 CALL(char *, NULL, strdup, (const char *s), (s), "el", "ENOMEM")
-CALL(char *, NULL, strndup, (const char *s, size_t n), (s, n), "e", "ENOMEM")
 
 /* --- in the new process, ahead of its program --- */
 SYS(close_range, "EMFILE ENOMEM")
