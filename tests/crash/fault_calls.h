@@ -34,13 +34,13 @@ CALL(int, -1, listen, (int fd, int n), (fd, n), "oe", "EADDRINUSE")
 CALL(int, -1, memfd_create, (const char *n, unsigned int f), (n, f), "oe",
     "EMFILE ENFILE ENOMEM")
 CALL(int, -1, mkdir, (const char *p, mode_t m), (p, m), "l",
-    "ENOSPC EROFS EACCES")
+    "ENOSPC! EROFS! EACCES!")
 CALL(int, -1, mkdirat, (int d, const char *p, mode_t m), (d, p, m), "oel",
-    "ENOSPC EROFS EACCES")
+    "ENOSPC! EROFS! EACCES!")
 CALL(void *, MAP_FAILED, mmap, (void *a, size_t n, int p, int f, int fd,
     off_t o), (a, n, p, f, fd, o), "oel", "ENOMEM EAGAIN")
 CALL(DIR *, NULL, opendir, (const char *p), (p), "o", "EMFILE ENOMEM EACCES")
-CALL(int, -1, pipe2, (int *fds, int f), (fds, f), "o", "EMFILE ENFILE")
+CALL(int, -1, pipe2, (int *fds, int f), (fds, f), "o", "EMFILE! ENFILE!")
 CALL(int, -1, poll, (struct pollfd *p, nfds_t n, int ms), (p, n, ms), "e",
     "EINTR ENOMEM")
 CALL(ssize_t, -1, pread, (int fd, void *b, size_t n, off_t o), (fd, b, n, o),
@@ -64,7 +64,7 @@ CALL(int, -1, symlinkat, (const char *a, int d, const char *b), (a, d, b),
 CALL(int, -1, unlink, (const char *p), (p), "o", "EROFS EACCES")
 CALL(int, -1, unlinkat, (int d, const char *p, int f), (d, p, f), "oel",
     "EROFS EACCES")
-CALL(int, -1, epoll_create1, (int f), (f), "oel", "EMFILE ENFILE ENOMEM")
+CALL(int, -1, epoll_create1, (int f), (f), "oel", "EMFILE! ENFILE! ENOMEM!")
 CALL(int, -1, epoll_ctl, (int e, int op, int fd, struct epoll_event *ev),
     (e, op, fd, ev), "oel", "ENOMEM ENOSPC")
 CALL(int, -1, epoll_wait, (int e, struct epoll_event *ev, int n, int ms),
@@ -86,7 +86,7 @@ CALL(int, -1, setsockopt, (int fd, int l, int o, const void *v, socklen_t n),
 CALL(int, -1, socket, (int d, int t, int p), (d, t, p), "oe",
     "EMFILE ENFILE ENOBUFS ENOMEM")
 CALL(int, -1, socketpair, (int d, int t, int p, int *fds), (d, t, p, fds),
-    "oe", "EMFILE ENFILE ENOMEM")
+    "oe", "EMFILE! ENFILE! ENOMEM!")
 
 /* --- processes and signals --- */
 CALL(pid_t, -1, fork, (void), (), "o", "EAGAIN ENOMEM")
@@ -101,28 +101,28 @@ CALL(int, -1, waitid, (idtype_t t, id_t i, siginfo_t *si, int o),
 CALL(pid_t, -1, waitpid, (pid_t p, int *st, int o), (p, st, o), "o", "EINTR")
 
 /* --- memory, and what the C library asks the system for --- */
-CALL(void *, NULL, calloc, (size_t n, size_t m), (n, m), "el", "ENOMEM")
-CALL(void *, NULL, malloc, (size_t n), (n), "el", "ENOMEM")
+CALL(void *, NULL, calloc, (size_t n, size_t m), (n, m), "el", "ENOMEM!")
+CALL(void *, NULL, malloc, (size_t n), (n), "el", "ENOMEM!")
 CALL(void *, NULL, realloc, (void *p, size_t n), (p, n), "el", "ENOMEM")
 CALL(void *, NULL, reallocarray, (void *p, size_t n, size_t m), (p, n, m),
-    "el", "ENOMEM")
-CALL(char *, NULL, strdup, (const char *s), (s), "el", "ENOMEM")
+    "el", "ENOMEM!")
+CALL(char *, NULL, strdup, (const char *s), (s), "el", "ENOMEM!")
 
 /* --- in the new process, ahead of its program --- */
 SYS(close_range, "EMFILE ENOMEM")
 SYS(openat, "EMFILE ENFILE ENOMEM")
 SYS(write, "ENOMEM")
-SYS(execve, "EAGAIN ENOMEM EMFILE ENFILE")
+SYS(execve, "EAGAIN! ENOMEM! EMFILE! ENFILE!")
 
 /* --- in fault.c by hand: they take any number of arguments, or more --- */
-HAND(clone, "o", "EAGAIN ENOMEM")
+HAND(clone, "o", "EAGAIN! ENOMEM!")
 HAND(close, "oel", "EINTR EIO")
 HAND(fcntl, "oel", "EMFILE")	/* where it makes a descriptor */
 HAND(ioctl, "l", "EIO")
 HAND(open, "oel", "EMFILE ENFILE EACCES ENOMEM EROFS")
 HAND(openat, "oel", "EMFILE ENFILE EACCES ENOSPC EROFS ENOMEM EIO")
 HAND(prctl, "o", "EINVAL")
-HAND(pwrite, "e", "EINTR ENOSPC ENOMEM SHORT")
+HAND(pwrite, "e", "EINTR ENOSPC! ENOMEM! SHORT")
 HAND(recvmsg, "oel", "EINTR EAGAIN ENOMEM")
 HAND(write, "oel", "EINTR ENOSPC EIO SHORT")
 HAND(posix_fallocate, "e", "EINTR ENOSPC")
