@@ -157,10 +157,14 @@ day_config(struct rig *r, int version)
 
 static unsigned troubles;	/* events that tell of them */
 
+/* That a log cannot be written is no sign that an order was carried out. */
 static bool
 about_services(const cJSON *event)
 {
-	return *world_string(event, "path") != '\0';
+	const char *type = world_string(event, "event");
+
+	return *world_string(event, "path") != '\0' &&
+	    strcmp(type, "fault") != 0 && strcmp(type, "recovered") != 0;
 }
 
 static bool
