@@ -9,7 +9,8 @@ table=$("$OTPD_BUILDDIR/tests/crash/crash_faults" -t | cut -d' ' -f1)
 
 # What a compiler puts in by itself, and fortified or versioned names.
 used() {
-	"$NM" -u "$1" | sed -e 's/.* //' -e 's/@.*//' -e 's/^__isoc[0-9]*_//' |
+	# shellcheck disable=SC2086 # it may have options
+	$NM -u "$1" | sed -e 's/.* //' -e 's/@.*//' -e 's/^__isoc[0-9]*_//' |
 	    grep -vE '^(_ITM_|__(asan|ubsan|lsan|tsan|msan|sanitizer|gcov)_)' |
 	    grep -vE '^__(cxa_finalize|errno_location|gmon_start__)$' |
 	    grep -vE '^__(libc_start_main|stack_chk_fail|assert_fail)$' |
@@ -22,7 +23,8 @@ used() {
 
 for program in otpd otp-engine otp-logger; do
 	missing=
-	for f in $(used "$OTPD_BUILDDIR/$program"); do
+	calls=$(used "$OTPD_BUILDDIR/$program")
+	for f in ${calls:-nothing_at_all}; do
 		echo "$table" | grep -qx "$f" || missing="$missing $f"
 	done
 	if [ -z "$missing" ]; then
