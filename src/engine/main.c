@@ -190,8 +190,8 @@ main(int argc, char **argv)
 	watch(&e, SPAWN_FD_CHANNEL, engine_spawner_events, &e.spawner_handle);
 	watch(&e, SPAWN_FD_LINK, engine_logger_events, &e.logger_handle);
 	link_put(&e.spawner, SPAWN_HELLO, 0, &hello, sizeof(hello));
-	(void)link_flush(&e.spawner);
 	loop_after(e.loop, engine_turn_end, &e);
+	engine_turn_end(&e);	/* what has no room yet waits for it */
 	rc = loop_run(e.loop);
 	if (rc < 0)
 		engine_say(&e, "the event loop failed: %s", strerror(-rc));
