@@ -13,7 +13,7 @@
  *
  * -a: all of it; otherwise RUNS faults, chosen by the seed among those that
  * there are on such a day.  -v: also how much
- * was said about each.
+ * was said about each, and how long it took.
  */
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -136,16 +136,20 @@ kill_part(struct rig *r, const char *which)
 		(void)kill((pid_t)pid, SIGKILL);
 }
 
-/* Lines on stderr, and events that tell of trouble. */
+/* Lines on stderr, and events that tell of trouble; an engine must not hang. */
 static unsigned
 count_said(struct rig *r)
 {
 	unsigned n = day_troubles(r);
 	FILE *f = fopen("stderr", "re");
-	int c;
+	char line[1024];
 
-	while (f != NULL && (c = getc(f)) != EOF)
-		n += c == '\n';
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		n++;
+		/* After 30 s: nothing that passes may take so long. */
+		if (strstr(line, "does not answer") != NULL)
+			rig_fail(r, "the engine hung");
+	}
 	if (f != NULL)
 		(void)fclose(f);
 	return n;
@@ -188,6 +192,7 @@ static int
 run_once(struct run *run)
 {
 	struct day day;
+	time_t begun = time(NULL);
 	unsigned expect;
 	int rc;
 
@@ -201,7 +206,8 @@ run_once(struct run *run)
 	/* That the logger is killed is then not among them. */
 	expect = usual - (strcmp(run->program, "otp-logger") == 0);
 	if (verbose)
-		printf("%s: %d words\n", run->name, (int)said - (int)expect);
+		printf("%s: %d words, %ld s\n", run->name,
+		    (int)said - (int)expect, (long)(time(NULL) - begun));
 	rc = same(run, "tree", first.tree, day.tree) |
 	    same(run, "number of starts", first.starts, day.starts);
 	if (said > expect + SAID_MAX || (run->loud && said <= expect)) {
