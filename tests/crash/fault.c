@@ -137,7 +137,14 @@ int __wrap_clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
 int
 __wrap_clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
 {
-	return fault("clone") ? -1 : __real_clone(fn, stack, flags, arg);
+	va_list ap;
+	void *parent;
+
+	va_start(ap, arg);
+	parent = va_arg(ap, void *);	/* where its pid is written */
+	va_end(ap);
+	return fault("clone") ? -1 : __real_clone(fn, stack, flags, arg,
+	    parent);
 }
 
 /* The descriptor is gone, whatever is said. */
