@@ -280,6 +280,10 @@ call_stopped(struct core *c, struct sup *s, struct child *ch)
 		begin(c, s, ch, PHASE_START);
 		return;
 	}
+	if (s->call->op == CORE_OP_TERMINATE_CHILD && ch->unstarted) {
+		ch->unstarted = false;
+		child_dirty(c, ch);
+	}
 	if (s->call->op == CORE_OP_TERMINATE_CHILD &&
 	    (ch->restart == CORE_TEMPORARY || sup_at_run_time(s)))
 		tree_drop(c, ch);

@@ -218,13 +218,21 @@ void	core_shutdown(struct core *c, uint64_t now_ms);
 
 /*
  * Converge on another specification.  same() compares the users of the old
- * and the new specification of a child: false restarts it if it runs.  Nothing
+ * and the new specification of a child: false restarts it if it runs, and
+ * starts it if it does not because its start failed (then unstarted is true;
+ * a supervisor also when anything below it differs).  Nothing
  * fails: a start that does is told, and leaves that child stopped.  call is
  * answered (CORE_OK) when the whole tree has settled.  The new tree's user
  * pointers belong to the core from here on, the old ones come back.
  */
-enum core_change { CORE_KEEP, CORE_CHANGE, CORE_ADD, CORE_REMOVE };
-typedef bool core_same_fn(const void *old_user, const void *new_user);
+enum core_change {
+	CORE_KEEP, CORE_CHANGE, CORE_ADD, CORE_REMOVE,
+	CORE_TRY,		/* it did not run, and is started */
+	CORE_UPDATE,		/* changed, and stays without a process */
+	CORE_NCHANGES
+};
+typedef bool core_same_fn(const void *old_user, const void *new_user,
+	    bool unstarted);
 typedef void core_diff_fn(void *arg, enum core_change change, uint32_t slot,
 	    const struct core_spec *spec, uint32_t parent);
 void	core_reload(struct core *c, const struct core_spec *root,

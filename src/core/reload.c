@@ -44,7 +44,67 @@ is_same(const struct child *ch, const struct core_spec *spec,
 {
 	if (ch->user == NULL || spec->user == NULL)
 		return ch->user == spec->user;
-	return same(ch->user, spec->user);
+	return same(ch->user, spec->user, ch->unstarted);
+}
+
+/* Do a supervisor's children, or their order, differ? */
+static bool
+list_differs(const struct core *c, struct todo *todo, const struct sup *s,
+    const struct core_spec *spec, core_same_fn *same)
+{
+	const struct child *next = s->first_fixed;
+	struct child *ch;
+
+	if (sup_at_run_time(s))
+		return false;
+	for (spec = spec->children; spec != NULL; spec = spec->next) {
+		ch = match(c, s, spec);
+		if (ch == NULL || ch != next || !is_same(ch, spec, same))
+			return true;
+		if (ch->sup != NULL)
+			todo_push(todo, ch, spec);
+		next = ch->next_fixed;
+	}
+	return next != NULL;
+}
+
+/* It, or with a supervisor anything below it. */
+static bool
+tree_differs(const struct core *c, struct child *ch,
+    const struct core_spec *spec, core_same_fn *same)
+{
+	bool differs = !is_same(ch, spec, same);
+	struct todo todo = { 0 };
+
+	if (ch->sup != NULL)
+		todo_push(&todo, ch, spec);
+	while (todo_pop(&todo, &ch, &spec))
+		differs = differs || list_differs(c, &todo, ch->sup, spec,
+		    same);
+	return differs;
+}
+
+/* Its start failed, which may have been the fault of its specification. */
+static bool
+to_be_tried(const struct core *c, struct child *ch,
+    const struct core_spec *spec, core_same_fn *same)
+{
+	return ch->state == CORE_STOPPED && ch->unstarted && !ch->held &&
+	    tree_differs(c, ch, spec, same);
+}
+
+static enum core_change
+change_of(const struct core *c, struct child *ch,
+    const struct core_spec *spec, core_same_fn *same)
+{
+	bool same_spec = is_same(ch, spec, same);
+
+	if (ch->state != CORE_STOPPED)
+		return same_spec ? CORE_KEEP : CORE_CHANGE;
+	if (ch->parent->sup->phase != PHASE_DOWN && !ch->held &&
+	    ((ch->parked && !spec->down) || to_be_tried(c, ch, spec, same)))
+		return CORE_TRY;
+	return same_spec ? CORE_KEEP : CORE_UPDATE;
 }
 
 static void
@@ -61,8 +121,8 @@ diff_children(const struct core *c, struct todo *todo, const struct sup *s,
 			continue;
 		}
 		ch->seen = true;
-		emit(arg, is_same(ch, spec, same) ? CORE_KEEP : CORE_CHANGE,
-		    ch->slot, spec, s->self->slot);
+		emit(arg, change_of(c, ch, spec, same), ch->slot, spec,
+		    s->self->slot);
 		if (ch->sup != NULL)
 			todo_push(todo, ch, spec);
 	}
@@ -107,7 +167,8 @@ update(struct core *c, struct child *ch, const struct core_spec *spec,
 {
 	if (!is_same(ch, spec, same) && ch->state != CORE_STOPPED)
 		ch->changed = true;
-	if (ch->doomed || (ch->parked && !spec->down))
+	if (ch->doomed || (ch->parked && !spec->down) ||
+	    to_be_tried(c, ch, spec, same))
 		ch->wanted = true;
 	if (!spec->down)
 		ch->parked = false;

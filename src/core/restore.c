@@ -380,6 +380,7 @@ get_child(struct child *ch, const struct child_part *p)
 	ch->changed = (p->flags & CHILD_F_CHANGED) != 0;
 	ch->wanted = (p->flags & CHILD_F_WANTED) != 0;
 	ch->again = (p->flags & CHILD_F_AGAIN) != 0;
+	ch->unstarted = (p->flags & CHILD_F_UNSTARTED) != 0;
 }
 
 static struct child *

@@ -110,7 +110,8 @@ put_child(const struct child *ch, struct child_part *out)
 	    (ch->doomed ? CHILD_F_DOOMED : 0u) |
 	    (ch->changed ? CHILD_F_CHANGED : 0u) |
 	    (ch->wanted ? CHILD_F_WANTED : 0u) |
-	    (ch->again ? CHILD_F_AGAIN : 0u);
+	    (ch->again ? CHILD_F_AGAIN : 0u) |
+	    (ch->unstarted ? CHILD_F_UNSTARTED : 0u);
 }
 
 static void

@@ -13,7 +13,7 @@ child_start(struct core *c, struct child *ch)
 	ch->generation++;
 	ch->starts++;
 	ch->failed = ch->killed = ch->waiting = ch->lost = false;
-	ch->changed = ch->wanted = false;
+	ch->changed = ch->wanted = ch->unstarted = false;
 	child_set(c, ch, CORE_STARTING);
 	if (ch->sup != NULL)
 		sup_init(c, ch->sup);
@@ -63,7 +63,7 @@ child_start_done(struct core *c, struct child *ch, enum outcome outcome)
 
 	assert(ch->state == CORE_STARTING);
 	child_set(c, ch, outcome == OUT_OK ? CORE_RUNNING : CORE_STOPPED);
-	ch->failed = outcome == OUT_FAILED;
+	ch->failed = ch->unstarted = outcome == OUT_FAILED;
 	ch->ready_ms = c->now_ms;
 	tell_outcome(c, ch, outcome);
 	if (ch->parent == NULL) {

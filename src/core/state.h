@@ -60,6 +60,8 @@ struct child {
 	bool		 parked : 1;	/* down, and nobody asked for it yet */
 	bool		 held : 1;
 	bool		 failed : 1;
+	bool		 unstarted : 1;	/* its last start failed, and no
+					 * operator took it down since */
 	bool		 waiting : 1;
 	bool		 fixed : 1;
 	bool		 listed : 1;

@@ -49,8 +49,11 @@ struct service {
 };
 
 void	service_free(struct service *s);
-/* Would a change from a to b need a restart?  A core_same_fn. */
-bool	service_same(const void *a, const void *b);
+/*
+ * Would a change from a to b need a restart, or (unstarted) could it be why a
+ * start fails no more?  A core_same_fn.
+ */
+bool	service_same(const void *a, const void *b, bool unstarted);
 
 struct config_error {
 	const char	*file;

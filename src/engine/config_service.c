@@ -340,10 +340,12 @@ same_text(const char *a, const char *b)
 }
 
 bool
-service_same(const void *a, const void *b)
+service_same(const void *a, const void *b, bool unstarted)
 {
 	const struct service *x = a, *y = b;
 
+	if (unstarted && x->start_timeout_ms != y->start_timeout_ms)
+		return false;
 	return x->kind == y->kind && x->ready == y->ready &&
 	    same_text(x->name, y->name) &&
 	    same_text(x->problem, y->problem) &&

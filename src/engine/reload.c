@@ -109,8 +109,10 @@ reload_clear(struct engine *e)
 static void
 put_changes(struct engine *e, bool done, struct out *o)
 {
-	static const char *const words[] = { [CORE_CHANGE] = "restart",
-	    [CORE_ADD] = "start", [CORE_REMOVE] = "stop" };
+	static const char *const words[CORE_NCHANGES] = {
+	    [CORE_CHANGE] = "restart", [CORE_ADD] = "start",
+	    [CORE_REMOVE] = "stop", [CORE_TRY] = "start",
+	    [CORE_UPDATE] = "update" };
 	uint32_t slot;
 
 	out_key_string(o, "result", "ok");

@@ -85,16 +85,22 @@ cmd_signal(struct ctl *c)
 	return CTL_OK;
 }
 
-/* Did every change come out well?  outcome is the state that came of it. */
+/*
+ * Did every change come out well?  outcome is the state that came of it; what
+ * was only noted has come to nothing yet.
+ */
 static int
 changes_outcome(const cJSON *reply)
 {
 	const cJSON *change;
-	const char *outcome;
+	const char *outcome, *what;
 
 	cJSON_ArrayForEach(change, cJSON_GetObjectItemCaseSensitive(reply,
 	    "changes")) {
 		outcome = ctl_string(change, "outcome");
+		what = ctl_string(change, "change");
+		if (what != NULL && strcmp(what, "update") == 0)
+			continue;
 		if (outcome != NULL && (strcmp(outcome, "failed") == 0 ||
 		    strcmp(outcome, "start_failed") == 0 ||
 		    strcmp(outcome, "backoff") == 0))

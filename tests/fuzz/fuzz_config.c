@@ -62,7 +62,7 @@ check_child(const char *text, size_t len, enum core_strategy strategy,
 		again = config_parse_child(source, strlen(source), strategy,
 		    NULL, &cx);
 		MUST(again->nerrors == 0);
-		MUST(service_same(c->root->user, again->root->user));
+		MUST(service_same(c->root->user, again->root->user, false));
 		config_free(again);
 	}
 	config_free(c);

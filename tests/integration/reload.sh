@@ -102,5 +102,17 @@ is "a changed child that cannot be started is told" "$(ctl --json reload |
     pick changes.0.path changes.0.outcome)" "f failed"
 is "and leaves the others alone" "$(pid_of g/a) $(pid_of g/c)" \
     "$pid_a $pid_c"
+ctl -q reload
+is "a reload of the same does not try it again" "$(status f state)" failed
+
+# --- and is mended; g/b is as it was, but stopped ---
+ctl -q stop g/b
+sed -e 's#"/no/such"#"'"$SVC"'"#' -e 's#"on", "10"#"on", "12"#' \
+    "$CONF" > "$CONF.new" && mv "$CONF.new" "$CONF"
+is "--dry-run says that it is started, and what stays stopped" \
+    "$(ctl --json reload --dry-run | pick '*.*.change' '*.*.path')" \
+    "start update f g/b"
+is "once mended in the file it is started" "$(ctl --json reload |
+    pick '*.*.outcome')" "running stopped"
 stop
 finish

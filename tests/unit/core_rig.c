@@ -324,8 +324,8 @@ static void
 say_diff(void *arg, enum core_change change, uint32_t slot,
     const struct core_spec *spec, uint32_t parent)
 {
-	static const char *const words[] = { "keep", "change", "add",
-		"remove" };
+	static const char *const words[CORE_NCHANGES] = { "keep", "change",
+		"add", "remove", "try", "update" };
 	struct rig *r = arg;
 
 	(void)parent;

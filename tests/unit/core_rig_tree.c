@@ -173,9 +173,10 @@ rig_tree_free(struct core_spec *spec)
 }
 
 bool
-rig_tree_same(const void *a, const void *b)
+rig_tree_same(const void *a, const void *b, bool unstarted)
 {
 	const struct rig_user *x = a, *y = b;
 
+	(void)unstarted;
 	return x->version == y->version;
 }

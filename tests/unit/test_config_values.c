@@ -405,9 +405,9 @@ START_TEST(some_changes_need_a_restart)
 	b = parse(text);
 	assert_right(b, same_rows[_i].why);
 	ck_assert_msg(service_same(a->root->children->user,
-	    b->root->children->user) == same_rows[_i].same,
+	    b->root->children->user, false) == same_rows[_i].same,
 	    "%s", same_rows[_i].why);
-	ck_assert(service_same(a->root->user, b->root->user));
+	ck_assert(service_same(a->root->user, b->root->user, false));
 	free(text);
 	config_free(a);
 	config_free(b);

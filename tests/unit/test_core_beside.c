@@ -376,14 +376,41 @@ static const struct row reloads[] = {
 	  "release b ok",
 	  "start a, start root |  |  | start b, stop b shutdown, start c, "
 	  "= ok, = ok" },
-	{ "a supervisor whose start failed takes the new list",
+	{ "a supervisor whose start failed takes the new list, and is tried",
 	  "root( s( x y ) )",
 	  "terminate_child root s; arm y error; restart_child root s; "
-	  "reload root( s( z ) ); restart_child root s",
+	  "reload root( s( x y ) ); reload root( s( z ) ); which root",
 	  "start x, start y, start s, start root | stop y shutdown, "
 	  "stop x shutdown, stop s shutdown, = ok |  | start x, fail y, "
 	  "stop x shutdown, fail s, = start_failed | = ok | start z, "
-	  "start s, = started" },
+	  "start s, = ok | = [s running]" },
+	{ "one whose start failed is tried again when it is changed",
+	  "root( a )", "arm b error error; reload root( a b ); "
+	  "reload root( a b ); reload root( a b:v=1 ); diff root( a b:v=2 ); "
+	  "reload root( a b:v=2 ); state b",
+	  "start a, start root | fail b, = ok | = ok | fail b, = ok | "
+	  "keep a, try b | start b, = ok | running starts 3 restarts 0" },
+	{ "so is one that an operator could not start",
+	  "root( a:down b )", "arm a error; start root a; "
+	  "reload root( a:down:v=1 b )",
+	  "start b, start root | fail a, = start_failed | start a, = ok" },
+	{ "but not when an operator took it down since",
+	  "root( a b )", "wait 1; arm a error; restart root a; stop root a; "
+	  "arm b error; restart root b; terminate_child root b; "
+	  "diff root( a:v=1 b:v=1 ); reload root( a:v=1 b:v=1 ); which root",
+	  "start a, start b, start root |  |  | stop a shutdown, fail a, "
+	  "= start_failed | = ok |  | stop b shutdown, fail b, "
+	  "= start_failed | = ok | update a, update b | = ok | "
+	  "= [b stopped a stopped]" },
+	{ "what is wrong may lie deep below a supervisor",
+	  "root( s( t( x y ) ) )", "terminate_child root s; arm y error; "
+	  "restart_child root s; diff root( s( t( x y:v=1 ) ) ); "
+	  "reload root( s( t( x y:v=1 ) ) )",
+	  "start x, start y, start t, start s, start root | "
+	  "stop y shutdown, stop x shutdown, stop t shutdown, "
+	  "stop s shutdown, = ok |  | start x, fail y, stop x shutdown, "
+	  "fail t, fail s, = start_failed | try s, keep t, keep x, update y | "
+	  "start x, start y, start t, start s, = ok" },
 	{ "one that is no longer down is started",
 	  "root( a:down b )", "reload root( a b )",
 	  "start b, start root | start a, = ok" },
