@@ -11,9 +11,25 @@ for file in port_shell.sh port_python.py worker.py; do
 	cp "$examples/$file" "$T/"
 done
 cp "$OTPD_BUILDDIR/otp-port" "$T/"
+# Asks otpd what it is called with, and replies with what otpd says.
+cat > "$T/asker.py" <<'END'
+import json, sys
+say = lambda line: print(json.dumps(line), flush=True)
+say({"register": "early"})
+say({"register": "early", "registry": "r"})
+say({"ready": True})
+for line in map(json.loads, sys.stdin):
+    if "call" in line:
+        say({**line["call"], "ref": [line["ref"]]})
+    elif "stop" in line:
+        break
+    else:
+        say({"reply": line.get("response", line), "ref": line["ref"][0]})
+END
 
 config <<END
-{ "max_restarts": 10, "children": [
+{ "max_restarts": 10, "registries": { "r": { "keys": "duplicate" } },
+  "children": [
   { "id": "plain", "start": ["$SVC"] },
   { "id": "web", "type": "supervisor", "max_restarts": 10, "children": [
     { "id": "py", "start": ["$T/worker.py"], "kind": "gen_server",
@@ -21,12 +37,16 @@ config <<END
     { "id": "sh", "start": ["$T/otp-port", "$T/port_shell.sh"],
       "kind": "gen_server", "name": "shell" },
     { "id": "store", "start": ["$T/otp-port", "$T/port_python.py"],
-      "kind": "gen_server", "name": "store" } ] } ] }
+      "kind": "gen_server", "name": "store" },
+    { "id": "copy", "start": ["$T/otp-port", "$T/port_python.py"],
+      "kind": "gen_server", "name": "copy" },
+    { "id": "asker", "start": ["$T/otp-port", "python3", "$T/asker.py"],
+      "kind": "gen_server", "name": "asker" } ] } ] }
 END
 start
 is "all are ready when they have said so" \
     "$(ctl status --json | pick '*.state')" \
-    "running running running running running running"
+    "$(for _ in 1 2 3 4 5 6 7 8; do echo running; done | paste -sd ' ')"
 
 # said WORDS WANT CODE COMMAND...: what otpctl prints, and its exit code
 said() {
@@ -57,6 +77,44 @@ said "the Python behind otp-port answers" '{"result": "ok"}' 0 call store \
     '{"op":"put","key":"plain","value":[1.50]}'
 said "numbers come back as they went" '{"value": [1.5]}' 0 call store \
     '{"op":"get","key":"plain"}'
+
+# --- names, registries and topics, behind otp-port ---
+topic='"registry":"r","topic":"t"'
+said "a program takes a name" '{"result": true}' 0 call store \
+    '{"op":"name","name":"shop"}'
+said "by which it is called" '{"keys": ["plain"]}' 0 call shop \
+    '{"op":"keys"}'
+said "one that is taken it does not get" \
+    "{\"error\": \"{already_started,web/store,$(pid_of web/store)}\"}" 0 \
+    call copy '{"op":"name","name":"shop"}'
+said "it publishes to nobody" '{"result": 0}' 0 call store \
+    '{"op":"tell",'"$topic"',"key":"plain"}'
+said "one subscribes" '{"result": true}' 0 call copy \
+    '{"op":"follow",'"$topic"'}'
+is "and is in the registry" "$(ctl --json registry r t | pick '*.path')" \
+    web/copy
+said "and is among those who are told" '{"result": 1}' 0 call store \
+    '{"op":"tell",'"$topic"',"key":"plain"}'
+eventually "what was published" '{"value": [1.5]}' copy \
+    '{"op":"get","key":"plain"}'
+said "no such registry: it hears so" '{"error": "no such process"}' 0 \
+    call copy '{"op":"follow","registry":"q","topic":"t"}'
+said "it has a key before it is ready" \
+    '[{"path": "web/asker", "pid": '"$(pid_of web/asker)"', "value": ""}]' \
+    0 call asker '{"lookup":"early","registry":"r"}'
+said "it takes one with a value" true 0 call asker \
+    '{"register":"k","registry":"r","value":{"n":1.50}}'
+is "which is kept as it is written" "$(ctl --json registry r k |
+    pick '*.value')" '{"n": 1.5}'
+said "gives it back" true 0 call asker '{"unregister":"k","registry":"r"}'
+said "and has it no more" '[]' 0 call asker '{"lookup":"k","registry":"r"}'
+said "a topic is left" true 0 call asker \
+    '{"unsubscribe":"early","registry":"r"}'
+said "of which nobody hears any more" 0 0 call asker \
+    '{"publish":1,"registry":"r","topic":"early"}'
+said "a name is given back" true 0 call asker '{"unregister":"early"}'
+said "and is free for others" '{"result": true}' 0 call copy \
+    '{"op":"name","name":"early"}'
 
 # --- monitors: of a program that knows nothing of otpd ---
 said "one may be watched" '{"result": "ok"}' 0 call store \

@@ -92,6 +92,7 @@ START_TEST(a_member_is_found)
 	    strlen(members[_i].object) }, members[_i].key, &v);
 
 	ck_assert_int_eq(found, members[_i].want != NULL);
+	ck_assert_int_eq(v.at != NULL, found);
 	if (found) {
 		ck_assert_uint_eq(v.len, strlen(members[_i].want));
 		ck_assert_int_eq(memcmp(v.at, members[_i].want, v.len), 0);

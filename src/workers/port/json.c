@@ -250,7 +250,7 @@ json_valid(struct span text)
 bool
 json_member(struct span object, const char *name, struct span *out)
 {
-	const char *end = object.at + object.len, *p, *from, *to;
+	const char *end = object.at + object.len, *p, *from, *to, *at;
 	const size_t len = strlen(name);
 
 	p = blanks(object.at, end);
@@ -261,12 +261,13 @@ json_member(struct span object, const char *name, struct span *out)
 		from = p + 1;
 		to = string(p, end);
 		p = blanks(key(p, end), end);
-		out->at = p;
+		at = p;
 		p = value(p, end);
-		out->len = (size_t)(p - out->at);
 		if ((size_t)(to - 1 - from) == len &&
-		    memcmp(from, name, len) == 0)
+		    memcmp(from, name, len) == 0) {
+			*out = (struct span){ at, (size_t)(p - at) };
 			return true;
+		}
 		p = blanks(p, end);
 		if (p >= end || *p != ',')
 			break;

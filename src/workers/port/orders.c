@@ -13,13 +13,6 @@
 #define ADDRESS_MAX	1024
 #define CALL_MS		5000
 
-/* One line: the object, and the value of the key that stands for it. */
-struct order {
-	struct span	 object, value;
-};
-
-typedef bool order_fn(struct port *p, const struct order *o);
-
 static bool
 is_true(struct span v)
 {
@@ -270,6 +263,12 @@ static const struct {
 	{ "link", order_link, false },
 	{ "unlink", order_unlink, false },
 	{ "trap_exit", order_trap_exit, true },
+	{ "register", order_register, true },
+	{ "unregister", order_unregister, true },
+	{ "lookup", order_lookup, false },
+	{ "subscribe", order_subscribe, true },
+	{ "unsubscribe", order_unsubscribe, true },
+	{ "publish", order_publish, false },
 	{ "state", order_state, true },
 };
 

@@ -70,7 +70,17 @@ void	program_end(struct port *p, const char *reason);
 void	program_reason(const struct port *p, char out[OTP_REASON_MAX]);
 
 /* --- orders.c: what the program says --- */
+struct order {			/* one line */
+	struct span	 object;
+	struct span	 value;		/* of the key that stands for it */
+};
+/* False: the line makes no sense. */
+typedef bool order_fn(struct port *p, const struct order *o);
 void	order_take(struct port *p, struct span line);
+
+/* --- names.c: orders about names, registries and topics --- */
+order_fn order_register, order_unregister, order_lookup, order_subscribe,
+	    order_unsubscribe, order_publish;
 
 /* --- waits.c --- */
 void	wait_add(struct port *p, enum waiting kind, uint64_t ref, uint64_t due,
