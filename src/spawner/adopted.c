@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "spawner/linger.h"
 #include "spawner/process.h"
 
 #define ENDS_AT_ONCE	32
@@ -84,6 +85,7 @@ ended(struct spawner *sp, struct child *c, int status)
 	c->adopted = false;
 	sp->nadopted--;
 	table_ended(&sp->table, c, status, now_ns());
+	linger_begin(sp, c);
 	(void)close(fd);
 }
 

@@ -21,6 +21,7 @@
 #include "spawner/crash.h"
 #include "spawner/heir.h"
 #include "spawner/keeper.h"
+#include "spawner/linger.h"
 #include "spawner/options.h"
 #include "spawner/programs.h"
 #include "spawner/quit.h"
@@ -324,6 +325,7 @@ timeout_ms(const struct spawner *sp)
 		at = sooner(at, sp->upgrade.deadline_ns);
 	at = sooner(at, sp->keeper_ns);
 	at = sooner(at, sp->unjudged_ns);
+	at = sooner(at, sp->linger.due_ns);
 	if (sp->quit.phase == QUIT_NOT) {
 		at = sooner(at, sp->engine->restart_ns);
 		at = sooner(at, sp->logger->restart_ns);
@@ -364,6 +366,7 @@ turn(struct spawner *sp)
 	now = now_ns();
 	reap_sweep(sp, now, n > 0);
 	adopted_tick(sp, now);
+	linger_tick(sp, now);
 	programs_tick(sp, now);
 	watchdog_tick(sp, now);
 	upgrade_tick(sp, now);

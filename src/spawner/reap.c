@@ -5,7 +5,7 @@
  * of them; so the named one is reaped at once and the others are looked for
  * slot by slot, a part a turn, when nothing else is urgent.  A child's process
  * group is killed while the child is still a zombie, for until then nobody
- * else can have its number.
+ * else can have its number.  An end is told when the group has gone.
  */
 #include "spawner/reap.h"
 
@@ -16,6 +16,7 @@
 
 #include "spawner/adopted.h"
 #include "spawner/keeper.h"
+#include "spawner/linger.h"
 #include "spawner/programs.h"
 #include "spawner/upgrade.h"
 #include "spawner/watchdog.h"
@@ -68,15 +69,21 @@ find_dead(idtype_t type, id_t id, int *out_status)
 static bool
 reap(struct spawner *sp, idtype_t type, id_t id)
 {
+	struct child *c;
 	int pid, status = 0;
 
 	pid = find_dead(type, id, &status);
 	if (pid == 0)
 		return false;
-	if (table_by_pid(&sp->table, pid) != NULL)
+	c = table_by_pid(&sp->table, pid);
+	if (c != NULL)
 		(void)kill(-pid, SIGKILL);
 	reaped(sp, pid, status);
-	return waitpid(pid, &status, WNOHANG) == pid;
+	if (waitpid(pid, &status, WNOHANG) != pid)
+		return false;
+	if (c != NULL)
+		linger_begin(sp, c);
+	return true;
 }
 
 static uint64_t

@@ -19,6 +19,7 @@
 
 #define MS		1000000ULL	/* in ns */
 #define LOW_FDS		16	/* descriptors below are for staging only */
+#define LINGER_MAX	1024	/* groups waited for; others are not */
 
 struct options {
 	bool	check, background, quiet, verbose;
@@ -57,6 +58,16 @@ struct sweep {
 	bool		pays;		/* the last part of it found some */
 	bool		wanted;		/* another pass is to begin */
 	bool		strangers;	/* then also those in no slot */
+};
+
+/* Services that have ended, but not their process groups. */
+struct lingering {
+	uint64_t	due_ns;		/* of the next look; 0: there are none */
+	uint32_t	n;
+	struct ending {
+		uint64_t	inc, until_ns;
+		int		pid;
+	}		of[LINGER_MAX];
 };
 
 enum quit_phase {
@@ -119,6 +130,7 @@ struct spawner {
 					 * that goes ahead of what is left */
 	struct watch	watch;
 	struct sweep	sweep;
+	struct lingering linger;
 	struct quitting	quit;
 	struct upgrade	upgrade;
 	struct table	table;

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "spawner/linger.h"
 #include "spawner/programs.h"
 
 #define BATCH	512		/* children told in one message */
@@ -204,8 +205,9 @@ tell_rest(struct spawner *sp)
 	    (uint32_t)sp->logger->pid };
 	struct spawn_asked a = { sp->carried->asked, 0 };
 	struct untold *u = &sp->untold;
+	bool all_ends_told = sp->linger.n == 0;
 
-	if (u->listed) {
+	if (u->listed && all_ends_told) {
 		if (!tell(sp->engine, SPAWN_LISTED, 0, NULL, 0, -1))
 			return false;
 		u->listed = false;
@@ -228,7 +230,7 @@ tell_rest(struct spawner *sp)
 			return false;
 		u->upgraded = false;
 	}
-	if (u->pong) {
+	if (u->pong && all_ends_told) {
 		if (!tell(sp->engine, SPAWN_PONG, u->pong_inc, NULL, 0, -1))
 			return false;
 		u->pong = false;
@@ -276,9 +278,16 @@ tell_engine_all(struct spawner *sp)
 
 	sp->untold = (struct untold){ .hello = true, .welcome = true,
 	    .listed = true, .logger = true, .held = 1 };
-	for (i = 1; i < t->high; i++)
-		if (t->slots[i].state != 0)
-			table_dirty(t, &t->slots[i]);
+	linger_clear(sp);
+	for (i = 1; i < t->high; i++) {
+		struct child *c = &t->slots[i];
+
+		if (c->state == 0)
+			continue;
+		table_dirty(t, c);
+		if (c->state == SPAWN_EXITED)
+			linger_begin(sp, c);
+	}
 }
 
 /* A pipe's read end, and that it was dropped, when it was. */

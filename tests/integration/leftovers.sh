@@ -4,8 +4,11 @@
 # comes back, orphans are reaped, and nothing outlives otpd.
 . "${OTPD_SRCDIR:-.}/tests/integration/lib.sh"
 
+many=$(seq -s , 40 | sed 's/[0-9]\{1,\}/"helper"/g')
 config <<END
 { "max_restarts": 100, "children": [
+  { "id": "holds", "start": ["$SVC", "alone", "$T/alone", $many,
+    "note", "$T/holds"] },
   { "id": "group", "start": ["$SVC", "helper", "helper", "note", "$T/group"] },
   { "id": "daemon", "start": ["$SVC", "orphan", "$T/orphans", "note",
     "$T/daemon"] } ] }
@@ -13,8 +16,8 @@ END
 start
 await exists "$T/group" "$T/daemon"
 await lines 1 "$T/orphans"
-is "a service with two helpers, one with an orphan" \
-    "$(services | wc -l)" 5
+is "a service with many helpers, one with two, one with an orphan" \
+    "$(services | wc -l)" 46
 
 pid=$(pid_of group)
 group_of() { # processes of the group that this pid leads
@@ -30,7 +33,14 @@ await lines 2 "$T/group"
 # shellcheck disable=SC2086 # a list
 await gone $mates
 is "its helpers die with it" "$(group_of "$pid")" ""
-is "and it is back" "$(services | wc -l)" 5
+is "and it is back" "$(services | wc -l)" 46
+
+# --- they share a lock with it, and are not gone at once ---
+for n in 2 3 4 5 6; do
+	kill -9 "$(pid_of holds)"
+	await lines "$n" "$T/holds"
+done
+is "it comes back when all of its helpers have let go" "$(cat "$T/alone")" ""
 
 # --- an orphan is reaped when it ends: no zombie stays ---
 orphan=$(cat "$T/orphans")
