@@ -13,6 +13,7 @@
 
 #define VARS_MAX	10000U
 #define VALUE_MAX	(64U * 1024)
+#define ENV_BYTES_MAX	(16U * 1024 * 1024)	/* names and values, in all */
 
 struct app_var {
 	struct app_var	*next;
@@ -21,10 +22,20 @@ struct app_var {
 	char		*value;		/* JSON */
 };
 
+static uint32_t
+mix(uint32_t hash, const char *text)
+{
+	do
+		hash = (hash ^ (uint8_t)*text) * 16777619u;
+	while (*text++ != '\0');
+	return hash;
+}
+
 static struct app_var **
 find(struct engine *e, const char *app, const char *name)
 {
-	struct app_var **at = &e->app_vars;
+	struct app_var **at = &e->app_vars[mix(mix(2166136261u, app), name) %
+	    APP_VARS_BUCKETS];
 
 	while (*at != NULL && (strcmp((*at)->app, app) != 0 ||
 	    strcmp((*at)->name, name) != 0))
@@ -48,23 +59,33 @@ save(struct engine *e, const struct app_var *v)
 void
 app_env_save_all(struct engine *e)
 {
-	for (struct app_var *v = e->app_vars; v != NULL; v = v->next)
-		save(e, v);
+	for (size_t i = 0; i < APP_VARS_BUCKETS; i++)
+		for (struct app_var *v = e->app_vars[i]; v != NULL;
+		    v = v->next)
+			save(e, v);
+}
+
+static size_t
+size_of(const char *app, const char *name, const char *value)
+{
+	return strlen(app) + strlen(name) + strlen(value);
 }
 
 static struct app_var *
 add(struct engine *e, uint64_t key, const char *app, const char *name,
     const char *value)
 {
+	struct app_var **at = find(e, app, name);
 	struct app_var *v = xcalloc(1, sizeof(*v));
 
 	v->key = key;
 	v->app = xstrdup(app);
 	v->name = xstrdup(name);
 	v->value = xstrdup(value);
-	v->next = e->app_vars;
-	e->app_vars = v;
+	v->next = *at;
+	*at = v;
 	e->napp_vars++;
+	e->app_vars_bytes += size_of(app, name, value);
 	return v;
 }
 
@@ -90,17 +111,16 @@ drop(struct engine *e, struct app_var **at)
 
 	*at = v->next;
 	e->napp_vars--;
+	e->app_vars_bytes -= size_of(v->app, v->name, v->value);
 	free(v->app);
 	free(v->name);
 	free(v->value);
 	free(v);
 }
 
-void
-app_env_sweep(struct engine *e)
+static void
+sweep(struct engine *e, struct app_var **at)
 {
-	struct app_var **at = &e->app_vars;
-
 	while (*at != NULL) {
 		if (app_slot(e, (*at)->app) != CORE_NONE) {
 			at = &(*at)->next;
@@ -113,10 +133,18 @@ app_env_sweep(struct engine *e)
 }
 
 void
+app_env_sweep(struct engine *e)
+{
+	for (size_t i = 0; i < APP_VARS_BUCKETS && e->napp_vars > 0; i++)
+		sweep(e, &e->app_vars[i]);
+}
+
+void
 app_env_free(struct engine *e)
 {
-	while (e->app_vars != NULL)
-		drop(e, &e->app_vars);
+	for (size_t i = 0; i < APP_VARS_BUCKETS; i++)
+		while (e->app_vars[i] != NULL)
+			drop(e, &e->app_vars[i]);
 }
 
 /* --- requests --- */
@@ -167,12 +195,13 @@ put_all(struct engine *e, const char *app, const cJSON *env, struct out *o)
 	cJSON_ArrayForEach(item, env)
 		if (*find(e, app, item->string) == NULL)
 			put_value(o, item->string, item);
-	for (v = e->app_vars; v != NULL; v = v->next) {
-		if (strcmp(v->app, app) != 0)
-			continue;
-		out_key(o, v->name);
-		out_text(o, v->value);
-	}
+	for (size_t i = 0; i < APP_VARS_BUCKETS; i++)
+		for (v = e->app_vars[i]; v != NULL; v = v->next) {
+			if (strcmp(v->app, app) != 0)
+				continue;
+			out_key(o, v->name);
+			out_text(o, v->value);
+		}
 	out_text(o, "}");
 }
 
@@ -217,11 +246,38 @@ set(struct engine *e, const char *app, const char *key, const char *value)
 {
 	struct app_var *v = *find(e, app, key);
 
-	if (v == NULL)
+	if (v == NULL) {
 		v = add(e, ++e->next_key, app, key, value);
-	else
+	} else {
+		e->app_vars_bytes += strlen(value);
+		e->app_vars_bytes -= strlen(v->value);
 		replace_string(&v->value, value);
+	}
 	save(e, v);
+}
+
+/* False: refused. */
+static bool
+has_room(struct engine *e, const struct caller *c, const char *app,
+    const char *key, const char *value)
+{
+	const struct app_var *v = *find(e, app, key);
+	size_t bytes = e->app_vars_bytes + size_of(app, key, value);
+
+	if (v != NULL)
+		bytes -= size_of(v->app, v->name, v->value);
+	if (strlen(value) > VALUE_MAX || strlen(key) > 255)
+		control_refuse(e, c, "invalid", "a value has at most %u "
+		    "bytes, a key 255", VALUE_MAX);
+	else if (v == NULL && e->napp_vars >= VARS_MAX)
+		control_refuse(e, c, "full", "%u values are set already",
+		    VARS_MAX);
+	else if (bytes > ENV_BYTES_MAX)
+		control_refuse(e, c, "full", "the values that are set have at "
+		    "most %u MiB in all", ENV_BYTES_MAX / 1024 / 1024);
+	else
+		return true;
+	return false;
 }
 
 void
@@ -239,13 +295,7 @@ op_set_env(struct engine *e, const struct caller *c)
 	if (text == NULL || key[0] == '\0') {
 		control_refuse(e, c, "invalid", "the request lacks a value, "
 		    "or its key is empty");
-	} else if (strlen(text) > VALUE_MAX || strlen(key) > 255) {
-		control_refuse(e, c, "invalid", "a value has at most %u "
-		    "bytes, a key 255", VALUE_MAX);
-	} else if (*find(e, app, key) == NULL && e->napp_vars >= VARS_MAX) {
-		control_refuse(e, c, "full", "%u values are set already",
-		    VARS_MAX);
-	} else {
+	} else if (has_room(e, c, app, key, text)) {
 		set(e, app, key, text);
 		control_ok(e, c);
 	}

@@ -96,6 +96,7 @@ plan_new(struct engine *e, enum plan_kind kind)
 	for (at = &e->plans; *at != NULL; at = &(*at)->next)
 		;
 	*at = p;
+	e->nplans++;
 	return p;
 }
 
@@ -497,6 +498,7 @@ apps_step(struct engine *e)
 		store_put(e->store, STORE_PLAN, p->key, "", 0);
 		e->changed = true;
 		e->plans = p->next;
+		e->nplans--;
 		plan_free(p);
 	}
 }
@@ -520,6 +522,7 @@ enqueue(struct engine *e, struct plan *p)
 		at = &(*at)->next;
 	p->next = *at;
 	*at = p;
+	e->nplans++;
 }
 
 void

@@ -134,45 +134,48 @@ op_shutdown(struct engine *e, const struct caller *c)
  * what is about processes of its own (the handlers see to that); nobody but a
  * worker of the engine's own user.
  */
-enum op_class { ASKS, ORDERS, RULES };
+enum op_class {
+	ASKS = 0, ORDERS = 1, RULES = 2,
+	WAITS = 4		/* with any: it may not be answered at once */
+};
 
 static const struct {
 	const char	*name;
 	op_fn		*fn;
-	enum op_class	 class;
+	unsigned	 class;
 } ops[] = {
 	{ "status", op_status, ASKS },
-	{ "start", op_start, ORDERS },
-	{ "stop", op_stop, ORDERS },
-	{ "restart", op_restart, ORDERS },
+	{ "start", op_start, ORDERS | WAITS },
+	{ "stop", op_stop, ORDERS | WAITS },
+	{ "restart", op_restart, ORDERS | WAITS },
 	{ "signal", op_signal, ORDERS },
-	{ "reload", op_reload, RULES },
+	{ "reload", op_reload, RULES | WAITS },
 	{ "check", op_check, RULES },
 	{ "shutdown", op_shutdown, RULES },
-	{ "events", op_events, ASKS },
+	{ "events", op_events, ASKS | WAITS },
 	{ "why", op_why, ASKS },
 	{ "failed", op_failed, ASKS },
-	{ "wait", op_wait, ASKS },
-	{ "sync", op_sync, ASKS },
+	{ "wait", op_wait, ASKS | WAITS },
+	{ "sync", op_sync, ASKS | WAITS },
 	{ "info", op_info, ASKS },
-	{ "start_child", op_start_child, ORDERS },
-	{ "terminate_child", op_terminate_child, ORDERS },
-	{ "restart_child", op_restart_child, ORDERS },
-	{ "delete_child", op_delete_child, ORDERS },
-	{ "which_children", op_which_children, ASKS },
-	{ "count_children", op_count_children, ASKS },
+	{ "start_child", op_start_child, ORDERS | WAITS },
+	{ "terminate_child", op_terminate_child, ORDERS | WAITS },
+	{ "restart_child", op_restart_child, ORDERS | WAITS },
+	{ "delete_child", op_delete_child, ORDERS | WAITS },
+	{ "which_children", op_which_children, ASKS | WAITS },
+	{ "count_children", op_count_children, ASKS | WAITS },
 	{ "partition", op_partition, ASKS },
 	{ "apps", op_apps, ASKS },
-	{ "app_start", op_app_start, RULES },
-	{ "app_stop", op_app_stop, RULES },
-	{ "app_restart", op_app_restart, RULES },
+	{ "app_start", op_app_start, RULES | WAITS },
+	{ "app_stop", op_app_stop, RULES | WAITS },
+	{ "app_restart", op_app_restart, RULES | WAITS },
 	{ "get_env", op_get_env, ASKS },
 	{ "set_env", op_set_env, RULES },
 	{ "task_supervisor", op_task_supervisor, ASKS },
 	{ "register", op_register, ASKS },
 	{ "unregister", op_unregister, ASKS },
 	{ "whereis", op_whereis, ASKS },
-	{ "why_down", op_why_down, ASKS },
+	{ "why_down", op_why_down, ASKS | WAITS },
 	{ "resume", op_resume, RULES },
 	{ "upgrade", op_upgrade, RULES },
 };
@@ -193,12 +196,21 @@ engine_error(struct engine *e, server_peer peer, uint64_t ref, uint16_t tag,
 	engine_reply(e, peer, ref, &o);
 }
 
+static void
+run(struct engine *e, const struct caller *c, size_t op)
+{
+	if ((ops[op].class & RULES) != 0 && !permit_all(e, c->peer))
+		control_denied(e, c);
+	else if ((ops[op].class & WAITS) == 0 || control_may_wait(e, c))
+		ops[op].fn(e, c);
+}
+
 void
 engine_call(void *arg, server_peer peer, const struct frame_header *h,
     const char *payload, uid_t uid)
 {
 	struct engine *e = arg;
-	struct caller c = { .peer = peer, .ref = h->ref };
+	struct caller c = { .peer = peer, .ref = h->ref, .len = h->length };
 	cJSON *request = cJSON_ParseWithLength(payload, h->length);
 	const char *name;
 
@@ -226,10 +238,7 @@ engine_call(void *arg, server_peer peer, const struct frame_header *h,
 	}
 	for (size_t i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
 		if (strcmp(ops[i].name, name) == 0) {
-			if (ops[i].class == RULES && !permit_all(e, peer))
-				control_denied(e, &c);
-			else
-				ops[i].fn(e, &c);
+			run(e, &c, i);
 			cJSON_Delete(request);
 			return;
 		}

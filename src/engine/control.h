@@ -14,6 +14,7 @@ struct caller {
 	server_peer	 peer;
 	uint64_t	 ref;
 	const cJSON	*request;
+	uint32_t	 len;		/* of its text */
 };
 
 typedef void op_fn(struct engine *e, const struct caller *c);
@@ -35,6 +36,11 @@ bool	control_place(struct engine *e, const struct caller *c,
 /* A call of the core, whose answer is the caller's; path: what it says. */
 void	control_call_core(struct engine *e, const struct caller *c,
 	    struct core_call *call, const char *path);
+
+/* bounds.c: may it wait for its answer?  False: refused. */
+bool	control_may_wait(struct engine *e, const struct caller *c);
+/* The same of the start of an application. */
+bool	control_may_plan(struct engine *e, const struct caller *c);
 
 /* ops_call.c: OTP's calls and the operator's */
 op_fn	op_start, op_stop, op_restart, op_start_child, op_terminate_child,

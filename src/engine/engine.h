@@ -98,6 +98,7 @@ struct request {		/* a caller who waits for an answer */
 	enum core_op	 op;
 	bool		 owner;		/* what it starts ends with the caller */
 	char		*path;		/* as the answer is to say it */
+	uint32_t	 bytes;		/* of the request as it came */
 };
 
 enum waiter_kind { WAIT_STATE, WAIT_SYNC, WAIT_EVENTS, WAIT_END };
@@ -187,6 +188,12 @@ struct crumb {			/* what the engine is about; see rung.h */
 #define NOTES_MAX	64
 #define REFUSED_MAX	64	/* uids turned away, in a minute */
 #define NAMES_BUCKETS	256
+#define APP_VARS_BUCKETS 1024
+/* Requests that wait for an answer; owners of tasks count as well. */
+#define WAITING_MAX	65536U
+#define WAITING_OWN_MAX	16384U	/* of one connection or link */
+#define WAITING_BYTES_MAX (64U * 1024 * 1024)
+#define PLANS_MAX	100U	/* starts of applications under way */
 
 struct engine {
 	struct loop	*loop;
@@ -239,6 +246,7 @@ struct engine {
 	uint32_t	 nrequests, requests_cap;
 	struct waiter	*waiters;
 	uint32_t	 nwaiters, waiters_cap;
+	size_t		 waiting_bytes;	/* of the requests */
 	struct reply	*replies;
 	uint32_t	 nreplies, replies_cap;
 	uint64_t	 next_request;
@@ -250,11 +258,13 @@ struct engine {
 		char		 file[PATH_MAX];
 	}		 upgrade;
 	struct plan	*plans;		/* to start applications; see apps.h */
+	uint32_t	 nplans;
 	char		**new_apps;	/* a reload is about to bring them */
 	uint32_t	 nnew_apps, new_apps_cap;
 	char		*app_ended;	/* in this turn, and all with it */
-	struct app_var	*app_vars;	/* set at run time */
+	struct app_var	*app_vars[APP_VARS_BUCKETS];	/* set at run time */
 	uint32_t	 napp_vars;
+	size_t		 app_vars_bytes;
 
 	/* kept across engines, in the snapshot */
 	uint64_t	 config_key;	/* of the held running configuration */

@@ -74,12 +74,21 @@ needed_app(struct engine *e, const struct caller *c, uint32_t *out_slot)
 	return NULL;
 }
 
+/* The same, of which a start may be planned. */
+static const char *
+needed_plan(struct engine *e, const struct caller *c)
+{
+	uint32_t slot;
+	const char *name = needed_app(e, c, &slot);
+
+	return name != NULL && control_may_plan(e, c) ? name : NULL;
+}
+
 /* With its needs, unless "alone": then as OTP's application:start. */
 void
 op_app_start(struct engine *e, const struct caller *c)
 {
-	uint32_t slot;
-	const char *name = needed_app(e, c, &slot);
+	const char *name = needed_plan(e, c);
 
 	if (name != NULL)
 		apps_plan(e, control_is_true(c, "alone") ? PLAN_ALONE :
@@ -89,8 +98,7 @@ op_app_start(struct engine *e, const struct caller *c)
 void
 op_app_restart(struct engine *e, const struct caller *c)
 {
-	uint32_t slot;
-	const char *name = needed_app(e, c, &slot);
+	const char *name = needed_plan(e, c);
 
 	if (name != NULL)
 		apps_plan(e, PLAN_RESTART, name, c->peer, c->ref);

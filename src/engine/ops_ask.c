@@ -16,6 +16,7 @@
 
 #define OBITUARIES_MAX	50
 #define HISTORY_MAX	20
+#define STATE_MAX	16U
 
 /* What befell otpd and its engines lately; nothing if all is well. */
 static void
@@ -298,6 +299,11 @@ op_wait(struct engine *e, const struct caller *c)
 	if (state == NULL || (strcmp(state, "gone") != 0 &&
 	    !control_place(e, c, path, "not_found", &slot)))
 		return;
+	if (strlen(state) > STATE_MAX) {
+		control_refuse(e, c, "invalid", "a state has at most %u "
+		    "letters", STATE_MAX);
+		return;
+	}
 	w.path = xstrdup(path);
 	w.state = xstrdup(state);
 	engine_add_waiter(e, &w);

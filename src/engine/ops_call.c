@@ -70,8 +70,13 @@ void
 control_call_core(struct engine *e, const struct caller *c,
     struct core_call *call, const char *path)
 {
+	struct request *r;
+
 	call->id = engine_add_request(e, c->peer, c->ref, call->op, path);
-	find_request(e, call->id)->owner = control_is_true(c, "owner");
+	r = find_request(e, call->id);
+	r->owner = control_is_true(c, "owner");
+	r->bytes = c->len;
+	e->waiting_bytes += c->len;
 	core_call(e->core, call, loop_now_ms());
 	engine_settle(e);
 }
@@ -178,6 +183,7 @@ engine_answer(struct engine *e, const struct core_action *a)
 	else
 		apps_answer(e, a->call, a->result);
 	out_done(&o);
+	e->waiting_bytes -= r->bytes;
 	free(r->path);
 	*r = (struct request){ 0 };
 }

@@ -164,17 +164,12 @@ refuse_file(struct engine *e, server_peer peer, uint64_t ref,
 	engine_reply(e, peer, ref, &o);
 }
 
-/* The next engine would not find what this one had begun. */
 static void
-refuse_memory(struct engine *e, server_peer peer, uint64_t ref, int error)
+refuse(struct engine *e, server_peer peer, uint64_t ref, const char *words)
 {
-	struct event ev = { .type = EVENT_RELOADED };
+	struct event ev = { .type = EVENT_RELOADED, .reason = words };
 	struct out o = { 0 };
-	char words[128];
 
-	(void)snprintf(words, sizeof(words), "refused: the configuration "
-	    "cannot be kept: %.60s", strerror(-error));
-	ev.reason = words;
 	(void)events_add(e->events, &ev);
 	if (peer == 0)
 		return;
@@ -185,6 +180,17 @@ refuse_memory(struct engine *e, server_peer peer, uint64_t ref, int error)
 	engine_reply(e, peer, ref, &o);
 }
 
+/* The next engine would not find what this one had begun. */
+static void
+refuse_memory(struct engine *e, server_peer peer, uint64_t ref, int error)
+{
+	char words[128];
+
+	(void)snprintf(words, sizeof(words), "refused: the configuration "
+	    "cannot be kept: %.60s", strerror(-error));
+	refuse(e, peer, ref, words);
+}
+
 static void
 converge(struct engine *e, server_peer peer, uint64_t ref,
     struct config *config)
@@ -192,8 +198,14 @@ converge(struct engine *e, server_peer peer, uint64_t ref,
 	struct event ev = { .type = EVENT_RELOADED };
 	struct core_spec *root;
 	uint64_t id;
-	int rc = engine_hold_config(e, config->text, config->text_len);
+	int rc;
 
+	if (e->nplans >= PLANS_MAX) {
+		refuse(e, peer, ref, "refused: too many starts of "
+		    "applications are under way");
+		return;
+	}
+	rc = engine_hold_config(e, config->text, config->text_len);
 	if (rc < 0) {
 		refuse_memory(e, peer, ref, rc);
 		return;
