@@ -254,6 +254,7 @@ restore_child(struct engine *e, const struct saved_record *saved)
 	c->early = (r.flags & CHILD_F_EARLY) != 0;
 	c->ended = (r.flags & CHILD_F_ENDED) != 0;
 	c->own_end = (r.flags & CHILD_F_OWN_END) != 0;
+	c->untold = (r.flags & CHILD_F_UNTOLD) != 0;
 	c->ordered = true;
 	if (r.pid > 0)
 		engine_set_pid(e, slot, r.pid);

@@ -55,7 +55,8 @@ put_child(struct engine *e, uint32_t slot)
 	    (c->traps ? CHILD_F_TRAPS : 0) |
 	    (c->early ? CHILD_F_EARLY : 0) |
 	    (c->ended ? CHILD_F_ENDED : 0) |
-	    (c->own_end ? CHILD_F_OWN_END : 0);
+	    (c->own_end ? CHILD_F_OWN_END : 0) |
+	    (c->untold ? CHILD_F_UNTOLD : 0);
 	out_bytes(&o, &r, sizeof(r));
 	put_string(&o, c->said);
 	put_string(&o, c->failure);

@@ -16,6 +16,7 @@
 #define CHILD_F_EARLY		0x20
 #define CHILD_F_ENDED		0x100
 #define CHILD_F_OWN_END		0x200
+#define CHILD_F_UNTOLD		0x400
 
 /* Then said, failure, last_reason, signalled, NUL-ended each. */
 struct child_record {

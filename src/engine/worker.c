@@ -245,6 +245,18 @@ worker_close_link(struct engine *e, uint32_t slot)
 	link_put(&e->spawner, SPAWN_RELEASE, key_of(c, KEY_OURS), "", 0);
 }
 
+/* Committed with what it is told of, so that the next engine knows. */
+static void
+set_untold(struct engine *e, uint32_t slot, bool untold)
+{
+	struct child *c = engine_child(e, slot);
+
+	if (c->untold == untold)
+		return;
+	c->untold = untold;
+	engine_save_child(e, slot);
+}
+
 static int
 open_link(struct engine *e, uint32_t slot)
 {
@@ -278,6 +290,7 @@ open_link(struct engine *e, uint32_t slot)
 		return rc;
 	}
 	w->again = false;
+	set_untold(e, slot, false);
 	(void)peer_flush(w->link);	/* its generation waits for it */
 	return 0;
 }
@@ -306,6 +319,16 @@ greet_again(struct engine *e, uint32_t slot)
 }
 
 static void
+say_lost(struct engine *e, uint32_t slot, uint32_t count)
+{
+	char lost[64];
+	int n = snprintf(lost, sizeof(lost), "{\"event\":\"lost\","
+	    "\"count\":%u}", count);
+
+	worker_send(e, slot, FRAME_INFO, 0, lost, (size_t)n);
+}
+
+static void
 resume_link(struct engine *e, uint32_t slot, int fd)
 {
 	const struct peer_limits limits = { .max_payload = FRAME_ENGINE_MAX,
@@ -317,6 +340,8 @@ resume_link(struct engine *e, uint32_t slot, int fd)
 	    &w->link_handle) < 0)
 		abort();
 	greet_again(e, slot);
+	if (engine_child(e, slot)->untold)
+		say_lost(e, slot, 0);
 }
 
 static void
@@ -448,21 +473,17 @@ worker_tell(struct engine *e, uint32_t slot, const char *payload, size_t len,
     size_t max)
 {
 	struct worker *w = engine_child(e, slot)->worker;
-	char lost[64];
-	int n;
 
 	if (w == NULL || w->link == NULL)
 		return;
+	set_untold(e, slot, true);
 	if (peer_queued(w->link) + len > max) {
 		w->missed++;
 		return;
 	}
-	if (w->missed > 0) {
-		n = snprintf(lost, sizeof(lost), "{\"event\":\"lost\","
-		    "\"count\":%u}", w->missed);
-		w->missed = 0;
-		worker_send(e, slot, FRAME_INFO, 0, lost, (size_t)n);
-	}
+	if (w->missed > 0)
+		say_lost(e, slot, w->missed);
+	w->missed = 0;
 	worker_send(e, slot, FRAME_INFO, 0, payload, len);
 }
 
@@ -520,6 +541,8 @@ worker_flush_all(struct engine *e)
 		else
 			(void)loop_change(e->loop, w->link_handle,
 			    rc == 1 ? EPOLLIN | EPOLLOUT : EPOLLIN);
+		if (rc != 1)
+			set_untold(e, w->slot, false);
 	}
 	e->ndirty_links = 0;
 }

@@ -45,7 +45,9 @@ void	worker_send(struct engine *e, uint32_t slot, uint8_t type,
 	    uint64_t ref, const char *payload, size_t len);
 /*
  * A message that it did not ask for.  While more than max waits for it, it
- * misses some; {"event":"lost","count":N} says later how many.
+ * misses some; {"event":"lost","count":N} says later how many.  The next
+ * engine says so, too, with a count of 0, when this one ends before all that
+ * waits has left it.
  */
 void	worker_tell(struct engine *e, uint32_t slot, const char *payload,
 	    size_t len, size_t max);

@@ -139,6 +139,33 @@ START_TEST(engine_killed_contents_listeners_meta_and_locks_stay)
 }
 END_TEST
 
+/* Has it heard of both changes, or that there is something it has not? */
+static bool
+heard_all(struct house *h)
+{
+	bool registered = false, unregistered = false, lost = false, end;
+	const cJSON *info;
+	const char *text;
+	cJSON *heard;
+
+	do {
+		end = false;
+		heard = house_heard(h, "ear", 1);
+		cJSON_ArrayForEach(info, heard) {
+			text = house_text(info, "data");
+			end |= strstr(text, "\"end\"") != NULL;
+			registered |= !end &&
+			    strstr(text, "\"register\"") != NULL;
+			unregistered |= strstr(text, "\"unregister\"") !=
+			    NULL;
+			lost |= strcmp(text,
+			    "{\"event\":\"lost\",\"count\":0}") == 0;
+		}
+		cJSON_Delete(heard);
+	} while (!end);
+	return lost || (registered && unregistered);
+}
+
 /* The call is answered, and done once, wherever the engine dies over it. */
 START_TEST(engine_dies_at_each_step_of_a_change)
 {
@@ -169,6 +196,9 @@ START_TEST(engine_dies_at_each_step_of_a_change)
 	    == 2);
 	want(&h, counted(&h, "a", "{\"do\":\"r_count\",\"registry\":\"u\"}")
 	    == 0);
+	does(&h, "a", "{\"do\":\"r_register\",\"registry\":\"u\","
+	    "\"key\":\"end\"}");
+	want(&h, heard_all(&h));
 	house_done(&h);
 }
 END_TEST
