@@ -171,6 +171,18 @@ engine_drop_child(struct engine *e, uint32_t slot)
 	engine_save_child(e, slot);
 }
 
+/* Was it to be stopped by nothing but SIGKILL?  No supervisor is killed by
+ * anybody else. */
+static bool
+is_meant(struct engine *e, uint32_t slot, const char *reason)
+{
+	struct core_child view;
+
+	return strcmp(reason, "killed") == 0 && !engine_child(e, slot)->asked &&
+	    core_view(e->core, slot, 0, &view) &&
+	    (view.state == CORE_STOPPING || view.type == CORE_SUPERVISOR);
+}
+
 void
 engine_event(struct engine *e, enum event_type type, uint32_t slot,
     const char *reason)
@@ -185,6 +197,7 @@ engine_event(struct engine *e, enum event_type type, uint32_t slot,
 		ev.path = c->path;
 		ev.pid = c->pid;
 		ev.generation = engine_generation(e, slot);
+		ev.meant = type == EVENT_EXITED && is_meant(e, slot, reason);
 	}
 	(void)events_add(e->events, &ev);
 }

@@ -25,6 +25,14 @@ engine_reply(struct engine *e, server_peer peer, uint64_t ref,
 	*text = (struct out){ 0 };
 }
 
+static void
+begin_refusal(struct out *o, const char *error, const char *message)
+{
+	out_text(o, "{");
+	out_key_string(o, "error", error);
+	out_key_string(o, "message", message);
+}
+
 void
 control_refuse(struct engine *e, const struct caller *c, const char *error,
     const char *format, ...)
@@ -36,9 +44,7 @@ control_refuse(struct engine *e, const struct caller *c, const char *error,
 	va_start(ap, format);
 	(void)vsnprintf(message, sizeof(message), format, ap);
 	va_end(ap);
-	out_text(&o, "{");
-	out_key_string(&o, "error", error);
-	out_key_string(&o, "message", message);
+	begin_refusal(&o, error, message);
 	out_text(&o, "}");
 	engine_reply(e, c->peer, c->ref, &o);
 }
@@ -89,6 +95,21 @@ control_needed(struct engine *e, const struct caller *c, const char *key)
 	return text;
 }
 
+/* The error may be another's as well: of a supervisor it is OTP's noproc. */
+static void
+refuse_path(struct engine *e, const struct caller *c, const char *error,
+    const char *path)
+{
+	struct out o = { 0 };
+	char message[512];
+
+	(void)snprintf(message, sizeof(message), "no child named %s", path);
+	begin_refusal(&o, error, message);
+	out_key_bool(&o, "no_such_path", true);
+	out_text(&o, "}");
+	engine_reply(e, c->peer, c->ref, &o);
+}
+
 /* false when refused. */
 bool
 control_place(struct engine *e, const struct caller *c, const char *path,
@@ -100,7 +121,7 @@ control_place(struct engine *e, const struct caller *c, const char *path,
 		control_refuse(e, c, "ambiguous", "more than one child is named %s: "
 		    "give more of its path", path);
 	else if (rc < 0)
-		control_refuse(e, c, missing, "no child named %s", path);
+		refuse_path(e, c, missing, path);
 	return rc == 0;
 }
 

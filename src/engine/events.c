@@ -317,7 +317,8 @@ events_add(struct events *e, const struct event *ev)
 	*r = (struct record){ .seq = e->next_seq++,
 	    .time_ms = clock_ns(CLOCK_REALTIME) / 1000000,
 	    .mono_ns = clock_ns(CLOCK_MONOTONIC), .pid = ev->pid,
-	    .generation = ev->generation, .delay_ms = ev->delay_ms,
+	    .generation = ev->generation,
+	    .delay_ms = ev->type == EVENT_EXITED ? ev->meant : ev->delay_ms,
 	    .len = (uint16_t)len, .type = (uint8_t)ev->type };
 	p = (char *)(r + 1);
 	for (int i = 0; i < 3; i++) {
@@ -352,8 +353,11 @@ record_unpack(const struct record *r, struct event *out)
 
 	*out = (struct event){ .seq = r->seq, .time_ms = r->time_ms,
 	    .mono_ns = r->mono_ns, .type = (enum event_type)r->type,
-	    .pid = r->pid, .generation = r->generation,
-	    .delay_ms = r->delay_ms };
+	    .pid = r->pid, .generation = r->generation };
+	if (out->type == EVENT_EXITED)
+		out->meant = r->delay_ms != 0;
+	else
+		out->delay_ms = r->delay_ms;
 	for (int i = 0; i < 3; i++) {
 		if ((r->has & (1 << i)) == 0)
 			continue;

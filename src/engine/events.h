@@ -44,6 +44,7 @@ struct event {			/* strings are borrowed; NULL: not said */
 	int32_t		 pid;		/* 0: not said */
 	uint32_t	 generation;	/* 0: not said */
 	uint32_t	 delay_ms;	/* EVENT_BACKOFF */
+	bool		 meant;		/* EVENT_EXITED: it was to be killed */
 	const char	*path, *reason, *child;
 };
 

@@ -97,7 +97,7 @@ put_history(struct engine *e, const char *path, const char *sup, int max,
 		    ev.type == EVENT_SPAWNER_CRASHED ||
 		    ev.type == EVENT_SPAWNER_KILLED ||
 		    (ev.type == EVENT_EXITED && ev.reason != NULL &&
-		    reason_class(ev.reason) == REASON_ABNORMAL);
+		    !ev.meant && reason_class(ev.reason) == REASON_ABNORMAL);
 
 		if (fits)
 			seqs[n++ % (uint64_t)max] = ev.seq;

@@ -85,6 +85,38 @@ show_lines(void *arg, const char *payload, size_t len)
 	return 0;
 }
 
+/* Who asks for it now is not told of this question. */
+static bool
+logger_has(struct ctl *c, const char *path)
+{
+	cJSON *req = ctl_request("logs"), *reply;
+	bool has;
+
+	(void)cJSON_AddStringToObject(req, "path", path);
+	(void)cJSON_AddNumberToObject(req, "n", 0);
+	if (ctl_ask(c, CTL_LOGGER, req, &reply) != CTL_OK)
+		return false;
+	has = ctl_exit_of(reply) == CTL_OK;
+	cJSON_Delete(reply);
+	return has;
+}
+
+/* Of no child that there is: one that is gone has left its files. */
+static int
+gone_path(struct ctl *c, const cJSON *refusal, char **out)
+{
+	int rc = ctl_exit_of(refusal);
+
+	if (rc == CTL_NO_CHILD && logger_has(c, c->argv[0])) {
+		*out = strdup(c->argv[0]);
+		if (*out == NULL)
+			abort();
+		return CTL_OK;
+	}
+	c->out->refused(c, NULL, refusal);
+	return rc;
+}
+
 /*
  * The logger knows whole paths only: let the engine complete it, and say
  * whether there is a log at all.  *out: the path, caller frees.
@@ -99,9 +131,14 @@ full_path(struct ctl *c, char **out)
 
 	list = cJSON_AddArrayToObject(req, "paths");
 	(void)cJSON_AddItemToArray(list, cJSON_CreateString(c->argv[0]));
-	rc = ctl_order(c, req, NULL, &reply);
+	rc = ctl_ask(c, CTL_ENGINE, req, &reply);
 	if (rc != CTL_OK)
 		return rc;
+	if (ctl_exit_of(reply) != CTL_OK) {
+		rc = gone_path(c, reply, out);
+		cJSON_Delete(reply);
+		return rc;
+	}
 	child = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(reply,
 	    "children"), 0);
 	path = ctl_string(child, "path");

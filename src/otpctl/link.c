@@ -405,7 +405,8 @@ ctl_exit_of(const cJSON *reply)
 
 	if (error == NULL)
 		return CTL_OK;
-	if (strcmp(error, "not_found") == 0)
+	if (strcmp(error, "not_found") == 0 || cJSON_IsTrue(
+	    cJSON_GetObjectItemCaseSensitive(reply, "no_such_path")))
 		return CTL_NO_CHILD;
 	if (strcmp(error, "timeout") == 0)
 		return CTL_TIMED_OUT;

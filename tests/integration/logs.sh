@@ -13,6 +13,8 @@ config <<END
     "ready": "notify", "log": { "timestamp": true } },
   { "id": "big", "start": ["$SVC", "lines", "2000", "ready"],
     "ready": "notify", "log": { "max_size": 4096, "keep": 2 } },
+  { "id": "once", "start": ["$SVC", "say", "bye", "exit", "0"],
+    "restart": "temporary" },
   { "id": "silent", "start": ["$SVC", "say", "x", "ready"],
     "ready": "notify", "stdout": "null", "stderr": "null" },
   { "id": "later", "start": ["$SVC", "say", "one", "ready", "gate", "$T/gate",
@@ -48,6 +50,10 @@ is "who writes nowhere has no log" $? 1
 ok "nor a file" not test -e "$LOG/silent.log"
 ctl logs nobody > /dev/null 2>&1
 is "nobody has none" $? 4
+
+await text bye "$LOG/once.log"
+ctl -q wait once gone --timeout 20
+is "one that is gone has left what it said" "$(ctl logs once)" bye
 
 # --- following ---
 (exec "$OTPD_BUILDDIR/otpctl" -r "$RUN" logs -f -n 1 later > "$T/followed") &

@@ -88,6 +88,16 @@ otpctl: c is not a supervisor"
 is "a usage ends where it ends" "$(ctl info x 2>&1)" \
     "otpctl: usage: otpctl info"
 ctl -q wait once gone --timeout 20
+ctl -q start-child / '{ "id": "brutal", "start": ["'"$SVC"'"],
+    "shutdown": "brutal_kill" }'
+ctl -q stop brutal
+is "who was to be killed has not failed" "$(ctl failed --json |
+    pick '*.*.path' | tr ' ' '\n' | grep -c brutal) $(status brutal state)" \
+    "0 stopped"
+ctl -q start brutal
+ctl -q signal KILL brutal
+ctl -q sync --timeout 20
+ok "but who is killed by others has" has "$(ctl failed)" brutal
 said=$(ctl why once 2>&1)
 is "what is gone from the tree is no child" $? 4
 ok "but how it ended is still known" has "$said" \

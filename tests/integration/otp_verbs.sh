@@ -67,8 +67,16 @@ is "it is gone" "$(ctl --json which-children pool)" "[]"
 
 is "a supervisor that is not there" "$(call which-children nobody)" \
     "- noproc"
+# code COMMAND...: the exit code of otpctl
+code() { ctl -q "$@" > "$T/said" 2>&1; echo $?; }
+is "a path that is nobody's is that, whatever the command" \
+    "$(code status nobody) $(code which-children nobody) $(code count-children \
+    nobody) $(code terminate-child nobody x) $(code restart-child nobody x) \
+$(code delete-child nobody x) $(code start-child nobody '{"id":"x"}')" \
+    "4 4 4 4 4 4 4"
 ctl -q terminate-child / s
 is "one that does not run" "$(call count-children s)" "- noproc"
+is "is a child all the same" "$(code count-children s)" 1
 is "a restarted supervisor has what its specification says, no more" \
     "$(call restart-child / s; ctl --json which-children s | pick '*.id')" \
     "started -
