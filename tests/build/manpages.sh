@@ -26,6 +26,14 @@ for page in "$OTPD_SRCDIR"/man/*.[1-9]; do
 		pass "$name reads well in groff, too"
 	fi
 done
+# With any other the services and their keeper die with otpd.
+unit=$OTPD_SRCDIR/contrib/systemd/otpd.service
+if grep -qx KillMode=process "$unit" && grep -qx OOMPolicy=continue "$unit"
+then
+	pass "the unit leaves services alone, as otpd.8 says"
+else
+	fail "the unit does not do what otpd.8 says"
+fi
 for page in otpd.8 otpctl.1 otpd.json.5 otp-semantics.7 otp-protocol.7 otp-agent.8 otp-pool.8 otp-port.8; do
 	if [ -f "$OTPD_SRCDIR/man/$page" ]; then
 		pass "there is a page $page"
