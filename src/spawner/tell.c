@@ -207,8 +207,9 @@ tell_rest(struct spawner *sp)
 	struct untold *u = &sp->untold;
 	bool all_ends_told = sp->linger.n == 0;
 
-	if (u->listed && all_ends_told) {
-		if (!tell(sp->engine, SPAWN_LISTED, 0, NULL, 0, -1))
+	if (u->listed) {	/* before anything else */
+		if (!all_ends_told ||
+		    !tell(sp->engine, SPAWN_LISTED, 0, NULL, 0, -1))
 			return false;
 		u->listed = false;
 	}

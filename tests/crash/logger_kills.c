@@ -302,7 +302,7 @@ one_run(uint32_t at, int32_t how, bool full)
 START_TEST(killed_at_any_call_it_loses_and_doubles_nothing)
 {
 	const char *step = getenv("LOGGER_KILLS_STEP");
-	uint32_t at, every = step == NULL ? 7 : (uint32_t)atoi(step);
+	uint32_t at, every = step == NULL ? 23 : (uint32_t)atoi(step);
 	const int32_t how = _i % 2 == 0 ? FAULT_KILL : FAULT_KILL_AFTER;
 
 	for (at = 1;; at += every) {

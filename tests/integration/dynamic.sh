@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: ISC
 # Children that are started at run time by the thousand, and partitions: counts
 # are right while they die at random and engines die, and nothing is left.
-# DYNAMIC_MANY: how many, 1000 if not given.
+# DYNAMIC_MANY: how many, 300 if not given.
 . "${OTPD_SRCDIR:-.}/tests/integration/lib.sh"
 
-many=${DYNAMIC_MANY:-1000}
+many=${DYNAMIC_MANY:-300}
 config <<END
 { "children": [
   { "id": "pool", "type": "dynamic_supervisor", "max_children": $many,
