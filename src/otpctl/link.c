@@ -7,8 +7,6 @@
 #include "otpctl/otpctl.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +19,8 @@
 #define SECOND_NS	UINT64_C(1000000000)
 #define HELLO_NS	(10 * SECOND_NS)	/* for a server to greet */
 #define KILLED_NS	(3 * SECOND_NS)	/* if its otpd is known to be dead */
+#define ABSENT_NS	(3 * SECOND_NS)	/* for a socket, if there is an otpd */
+#define LOOK_NS		(20 * 1000000L)
 #define RETRY_NS	(30 * SECOND_NS)	/* without a deadline */
 #define PAUSE_MAX_NS	(200 * 1000000L)
 
@@ -67,25 +67,6 @@ server_words(enum ctl_server to)
 	return to == CTL_ENGINE ? "otpd" : "otpd's logger";
 }
 
-/* The pid of the otpd that had this directory and was killed; 0. */
-static int
-killed_pid(const struct ctl *c)
-{
-	char text[PATH_MAX] = "";
-	FILE *f = NULL;
-	int pid = 0;
-
-	if (snprintf(text, sizeof(text), "%s/lock", c->runtime_dir) <
-	    (int)sizeof(text))
-		f = fopen(text, "re");
-	if (f == NULL)
-		return 0;
-	if (fgets(text, sizeof(text), f) != NULL)
-		pid = atoi(text);
-	(void)fclose(f);
-	return pid > 0 && kill(pid, 0) < 0 && errno == ESRCH ? pid : 0;
-}
-
 static int
 was_killed(const struct ctl *c, int pid)
 {
@@ -102,6 +83,14 @@ not_running(const struct ctl *c, int error)
 	    "nobody listens on its socket";
 	bool elsewhere = strcmp(c->runtime_dir, "/run/otpd") != 0;
 
+	if (ctl_is_held(c)) {
+		ctl_warn("otpd on %s has no socket: it is just starting, or "
+		    "ending", c->runtime_dir);
+		return CTL_UNREACHABLE;
+	}
+	if (ctl_killed_pid(c) != 0)
+		why = "it was killed, and what kept its services, too: the "
+		    "next one ends what they have left";
 	ctl_warn("otpd is not running on %s (%s); start it with: "
 	    "otpd -c FILE%s%s", c->runtime_dir, why,
 	    elsewhere ? " -r " : "", elsewhere ? c->runtime_dir : "");
@@ -129,7 +118,7 @@ open_failed(const struct ctl *c, enum ctl_server to, int error)
 		    "and root may", server_words(to), dir);
 		return CTL_UNREACHABLE;
 	case ETIMEDOUT:
-		pid = killed_pid(c);
+		pid = ctl_killed_pid(c);
 		if (pid != 0)
 			return was_killed(c, pid);
 		ctl_warn("%s on %s does not answer: its process is stopped, "
@@ -176,22 +165,44 @@ ctl_close(struct ctl *c)
 		hang_up(&c->links[i]);
 }
 
-/* 0 with a connection, or negative errno.  The next otpd may just be on its
- * way. */
+static int
+open_link(struct ctl *c, struct link *l, uint64_t patience)
+{
+	l->client = client_open(l->path, sooner(c->deadline,
+	    ctl_now_ns() + patience));
+	return l->client != NULL ? 0 : errno != 0 ? -errno : -EIO;
+}
+
+/*
+ * 0 with a connection, or negative errno.  The next otpd may just be on its
+ * way: its socket is waited for while there is one, and what holds the socket
+ * of one that was killed is given some time to hand it on.
+ */
 static int
 reach(struct ctl *c, struct link *l)
 {
-	uint64_t patience = HELLO_NS;
+	const struct timespec pause = { .tv_nsec = LOOK_NS };
+	uint64_t until = sooner(c->deadline, ctl_now_ns() + ABSENT_NS);
+	int rc = 0, absent = 0;
+	bool killed;
 
-	if (l->client != NULL)
-		return 0;
-	if (killed_pid(c) != 0)
-		patience = KILLED_NS;
-	l->client = client_open(l->path,
-	    sooner(c->deadline, ctl_now_ns() + patience));
-	if (l->client == NULL)
-		return errno != 0 ? -errno : -EIO;
-	return 0;
+	while (l->client == NULL) {
+		killed = ctl_killed_pid(c) != 0;
+		rc = open_link(c, l, killed ? KILLED_NS : HELLO_NS);
+		if (rc == -ENOENT || rc == -ECONNREFUSED) {
+			absent = rc;
+			if (ctl_now_ns() >= until || !ctl_is_held(c))
+				break;
+			(void)nanosleep(&pause, NULL);
+		} else if (rc == -ETIMEDOUT && absent != 0) {
+			rc = absent;
+			break;
+		} else if (rc != -ETIMEDOUT || !killed ||
+		    ctl_killed_pid(c) != 0) {
+			break;		/* nobody has taken over */
+		}
+	}
+	return rc;
 }
 
 /* The server is gone.  True, after a pause, when the question may be put

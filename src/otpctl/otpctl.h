@@ -102,6 +102,11 @@ struct ctl {
 	char			**argv;
 };
 
+/* The pid of the otpd that had the runtime directory and was killed; 0. */
+int	ctl_killed_pid(const struct ctl *c);
+/* Is there an otpd, or the keeper of one, that has it? */
+bool	ctl_is_held(const struct ctl *c);
+
 uint64_t ctl_now_ns(void);
 /* "otpctl: ..." on standard error; foreign text in args is made safe. */
 void	ctl_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

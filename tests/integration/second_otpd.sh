@@ -41,7 +41,8 @@ kill -STOP "$next" # it would make another keeper
 kill -9 "$keeper" "$pid" "$next"
 await gone "$next" "$keeper" "$pid" "$logger"
 ok "it leaves its socket" test -S "$RUN/names/otpd"
-is "nobody answers on it" "$(ctl status 2>/dev/null; echo $?)" 5
+is "nobody answers on it" "$(ctl status 2> "$T/said"; echo $?)" 5
+ok "which is said at once, and why" file_has "$T/said" "(it was killed, and what kept its services,"
 "$OTPD_BUILDDIR/otpd" -b -q -c "$CONF" -r "$RUN" -l "$LOG" \
     2> "$T/stderr" < /dev/null
 is "the next one starts all the same" $? 0
@@ -49,6 +50,18 @@ ctl -q sync --timeout 20
 is "and runs" "$(status a state generation)" "running 1"
 ok "another process" not same "$(pid_of a)" "$pid"
 next=$(ctl --json info | pick pid)
+
+# --- its socket is not there, or not yet ---
+mv "$RUN/names" "$RUN/away"
+is "while there is an otpd its socket is waited for" \
+    "$(ctl --timeout 0.05 status 2> "$T/said"; echo $?)" 5
+ok "and it is said why there is none" file_has "$T/said" \
+    "otpd on $RUN has no socket: it is just starting, or ending"
+(exec "$OTPD_BUILDDIR/otpctl" -r "$RUN" -q status > "$T/said") &
+asker=$!
+mv "$RUN/away" "$RUN/names"
+wait $asker
+is "whoever asks meanwhile is answered" $? 0
 ok "otpctl shutdown ends it" ctl -q shutdown
 await gone "$next"
 is "nothing is left behind" "$(ours)" ""
