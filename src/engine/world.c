@@ -407,6 +407,7 @@ told_logger(struct engine *e, const struct spawn_logger *told)
 {
 	struct event ev = { .type = EVENT_LOGGER_STARTED,
 	    .pid = (int32_t)told->pid };
+	struct log_told all = { .below = e->next_log_key };
 
 	e->logger_pid = (int32_t)told->pid;
 	if (e->rung == SPAWN_RUNG_HOLD)
@@ -416,6 +417,7 @@ told_logger(struct engine *e, const struct spawn_logger *told)
 		if (e->children[slot].log_key != 0)
 			engine_tell_logger(e, slot);
 	engine_tell_forgotten(e);
+	link_put(&e->logger, LOG_TOLD, told->pid, &all, sizeof(all));
 }
 
 static bool

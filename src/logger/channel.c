@@ -4,7 +4,10 @@
  * other's order: the end of a stream (its pipe was released, its settings were
  * forgotten) is acted upon at the end of a turn, when everything that either
  * of them had said before has been heard.  Both tell it all again to a new
- * logger, so everything here may be said twice.  Should otpd end without a
+ * logger, so everything here may be said twice.  But the engine hears of a new
+ * logger when that may have been told of all pipes already, and what lies in
+ * the link until then was meant for the one before: lines wait for their name
+ * until the engine has told all that it knows.  Should otpd end without a
  * word, the logger goes on for as long as a service writes, or until the next
  * otpd ends it.
  */
@@ -44,7 +47,10 @@ forget(struct logger *lg, uint64_t key)
 	struct stream *s = stream_find(lg, key);
 
 	if (s == NULL) {
-		answer_forgotten(lg, key);
+		/* Or its pipe is yet to come, and the engine must know its
+		 * name then. */
+		if (key < lg->told_below)
+			answer_forgotten(lg, key);
 		return;
 	}
 	s->flags |= STREAM_FORGOTTEN;
@@ -69,6 +75,7 @@ settle(struct logger *lg, const struct spawn_header *h)
 {
 	const char *body = (const char *)(h + 1);
 	size_t len = h->len - sizeof(*h);
+	const struct stream *s;
 	struct log_stream set;
 
 	if (len <= sizeof(set) ||
@@ -78,6 +85,25 @@ settle(struct logger *lg, const struct spawn_header *h)
 	}
 	memcpy(&set, body, sizeof(set));
 	stream_settle(lg, h->inc, &set, body + sizeof(set));
+	s = stream_find(lg, h->inc);
+	if (s->flags & STREAM_DROPPED)	/* and has waited for that */
+		close_soon(lg, h->inc);
+}
+
+static void
+all_told(struct logger *lg, const struct spawn_header *h)
+{
+	const struct log_told *told = (const void *)(h + 1);
+	const struct stream *s;
+	size_t i;
+
+	if (h->len < sizeof(*h) + sizeof(*told) || h->inc != (uint64_t)getpid())
+		return;			/* the one before us was told */
+	lg->told_below = told->below;
+	for (i = 0; i < lg->nbuckets; i++)
+		for (s = lg->by_key[i]; s != NULL; s = s->key_next)
+			if (s->flags & STREAM_DROPPED)
+				close_soon(lg, s->key);
 }
 
 /* fd is -1 or taken over. */
@@ -101,6 +127,9 @@ handle_record(struct logger *lg, const struct spawn_header *h, int *fd)
 		break;
 	case LOG_FORGET:
 		forget(lg, h->inc);
+		break;
+	case LOG_TOLD:
+		all_told(lg, h);
 		break;
 	default:		/* of another version */
 		break;
@@ -262,10 +291,32 @@ expect_pipe(struct logger *lg, uint64_t key)
 		close_forgotten(lg, s);
 }
 
+static bool
+has_more(const struct stream *s)
+{
+	struct pollfd p = { .fd = s->pipe, .events = POLLIN };
+
+	return s->pipe != -1 && poll(&p, 1, 0) > 0 &&
+	    (p.revents & POLLIN) != 0;
+}
+
+/* There is something to be written, and no name for it. */
+static bool
+is_unnamed(const struct stream *s)
+{
+	return s->name[0] == '\0' && (s->flags & STREAM_SETTLED) == 0 &&
+	    has_more(s);
+}
+
 static void
 close_stream(struct logger *lg, struct stream *s)
 {
 	if (s->flags & STREAM_DROPPED) {
+		if (is_unnamed(s)) {
+			if (s->key >= lg->told_below)
+				return;		/* it will come */
+			lg->nunnamed++;
+		}
 		stream_close_pipe(s);
 		answer_drained(lg, s->key);
 		s->flags &= ~(unsigned)STREAM_DROPPED;
@@ -284,6 +335,15 @@ close_stream(struct logger *lg, struct stream *s)
 }
 
 static void
+say_unnamed(struct logger *lg)
+{
+	if (lg->nunnamed > 0)
+		say("%zu logs were never named, and what was left in their "
+		    "pipes is not written", lg->nunnamed);
+	lg->nunnamed = 0;
+}
+
+static void
 close_streams(struct logger *lg)
 {
 	struct stream *s;
@@ -295,24 +355,17 @@ close_streams(struct logger *lg)
 			close_stream(lg, s);
 	}
 	lg->nclosing = 0;
+	say_unnamed(lg);
 }
 
-/* Somebody may still write to it, or something is left in it. */
+/* Somebody may still write to it, or something is left in it; but not who was
+ * dropped, for whom no name will come any more. */
 static bool
 pipe_lives(const struct stream *s)
 {
 	struct pollfd p = { .fd = s->pipe, .events = POLLIN };
 
-	return s->pipe != -1 && (poll(&p, 1, 0) < 0 || p.revents != POLLHUP);
-}
-
-static bool
-has_more(const struct stream *s)
-{
-	struct pollfd p = { .fd = s->pipe, .events = POLLIN };
-
-	return s->pipe != -1 && poll(&p, 1, 0) > 0 &&
-	    (p.revents & POLLIN) != 0;
+	return s->pipe != -1 && (s->flags & STREAM_DROPPED) == 0 && (poll(&p, 1, 0) < 0 || p.revents != POLLHUP);
 }
 
 /* Looks on where it found one that lived the last time. */
@@ -351,21 +404,17 @@ void
 channel_finish(struct logger *lg)
 {
 	struct stream *s, *next;
-	size_t i, unknown = 0;
+	size_t i;
 
 	hear_all(lg);
 	close_streams(lg);
 	for (i = 0; i < lg->nbuckets; i++)
 		for (s = lg->by_key[i]; s != NULL; s = next) {
 			next = s->key_next;
-			if (s->name[0] == '\0' && has_more(s) &&
-			    (s->flags & STREAM_SETTLED) == 0)
-				unknown++;
+			lg->nunnamed += is_unnamed(s);
 			stream_free(s);
 		}
-	if (unknown > 0)
-		say("%zu logs were never named, and what is left in their "
-		    "pipes is not written", unknown);
+	say_unnamed(lg);
 	answer_turn(lg);
 }
 

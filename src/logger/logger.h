@@ -93,6 +93,10 @@ struct logger {
 	uint64_t	 rotate_ref;
 	/* channel.c */
 	uint64_t	 channel, link;	/* the loop's handles; 0: it has gone */
+	uint64_t	 told_below;	/* keys whose names will not come, if
+					 * they have not */
+	size_t		 nunnamed;	/* pipes closed with lines, but without
+					 * a name; unsaid */
 	size_t		 orphan_bucket;	/* where a pipe lived, without otpd */
 	uint64_t	*closing;	/* keys of streams that are to end */
 	size_t		 nclosing, closing_size;

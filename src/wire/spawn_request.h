@@ -259,13 +259,19 @@ enum log_type {
 	LOG_FORGET,		/* once all that is in its pipe was read */
 	/* logger to engine */
 	LOG_FORGOTTEN,		/* it was */
-	LOG_FAULT		/* struct log_fault; inc 0: of all */
+	LOG_FAULT,		/* struct log_fault; inc 0: of all */
+	/* engine to logger */
+	LOG_TOLD		/* struct log_told; inc is the logger's pid */
 };
 struct log_fault {
 	int32_t		error;		/* why it cannot be written; 0: it can
 					 * be, again */
 	uint32_t	pad;
 	uint64_t	bytes, lines;	/* that were lost meanwhile */
+};
+struct log_told {
+	uint64_t	below;		/* of all lower keys that have a name,
+					 * that logger has been told it */
 };
 #define LOG_F_TIMESTAMP	0x1
 struct log_stream {		/* name, NUL-ended, follows: "web/nginx" */

@@ -80,5 +80,31 @@ await text "line 300" "$LOG/last.log"
 is "the next one knows it: all is in its log, once" \
     "$(wc -l < "$LOG/last.log")" 301
 exec 4>&-
+
+# --- and when the engine is slow to tell the next logger its name ---
+mkfifo "$T/gate4"
+ctl -q start-child / "{ \"id\": \"late\", \"restart\": \"temporary\",
+    \"start\": [\"$SVC\", \"say\", \"line 0\", \"gate\", \"$T/gate4\",
+    \"lines\", \"300\", \"note\", \"$T/late\"] }"
+await exists "$LOG/late.log"
+await text "line 0" "$LOG/late.log"
+info=$(ctl --json info | pick logger_pid engine_pid)
+logger=${info% *} engine=${info#* }
+kill -STOP "$logger"
+exec 4<> "$T/gate4"
+await lines 1 "$T/late"
+ctl -q terminate-child / late
+ctl -q sync --timeout 20
+kill -STOP "$engine"
+kill -KILL "$logger"
+await gone "$logger"
+for i in 1 2; do	# it has heard of the pipe, and acted upon that
+	ctl -q call otp-logger '{"op":"stats"}' > /dev/null
+done
+kill -CONT "$engine"
+await text "line 300" "$LOG/late.log"
+is "it waits for it: all is in its log, once" \
+    "$(wc -l < "$LOG/late.log")" 301
+exec 4>&-
 stop
 finish

@@ -248,6 +248,15 @@ tell_stream(uint64_t key, const char *name, uint64_t max_bytes,
 	    .inc = key }, body, len, -1);
 }
 
+void
+tell_all_told(pid_t pid, uint64_t below)
+{
+	const struct log_told told = { below };
+
+	tell(rig.link, (struct spawn_header){ .type = LOG_TOLD,
+	    .inc = (uint64_t)pid }, &told, sizeof(told), -1);
+}
+
 struct pipe_ends
 stream_new(uint64_t key, const char *name)
 {

@@ -52,6 +52,8 @@ void	tell_spawner(uint16_t type, uint64_t key);
 void	tell_engine(uint16_t type, uint64_t key);
 void	tell_stream(uint64_t key, const char *name, uint64_t max_bytes,
 	    uint32_t keep, uint32_t flags);
+/* All names of lower keys were told to the logger of that pid. */
+void	tell_all_told(pid_t pid, uint64_t below);
 /* Pipe and settings of a plain stream, as they usually come. */
 struct pipe_ends stream_new(uint64_t key, const char *name);
 

@@ -21,7 +21,6 @@
 #include "test_logger.h"
 
 #define KEY	7
-#define A_TURNS_MESSAGES	64
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED	1
@@ -106,79 +105,6 @@ START_TEST(new_name_takes_the_next_lines)
 	barrier();
 	log_is("a.log", "one\n");
 	log_is("b/c.log", "two\n");
-}
-END_TEST
-
-/* A short life: everything about it may come at once, and what one of the two
- * says before what the other had said earlier. */
-START_TEST(released_before_it_is_named)
-{
-	struct pipe_ends p = pipe_new();
-	int i;
-
-	ck_assert_int_eq(kill(rig.pid, SIGSTOP), 0);
-	pipe_say(&p, "last words");
-	tell_pipe(KEY, p.r);
-	tell_spawner(SPAWN_DROPPED, KEY);
-	for (i = 0; i < A_TURNS_MESSAGES; i++)
-		tell_engine(LOG_FORGET, KEY + 1);
-	tell_stream(KEY, "a", 0, 0, 0);
-	ck_assert_int_eq(kill(rig.pid, SIGCONT), 0);
-	barrier();
-	ck_assert_uint_eq(stat_of("streams"), 1);
-	ck_assert_uint_eq(stat_of("pipes"), 0);
-	log_is("a.log", "last words\n");
-}
-END_TEST
-
-/* The spawner's channel takes so many messages: the pipe may come long after
- * the engine's last word. */
-START_TEST(forgotten_before_its_pipe_comes)
-{
-	struct pipe_ends p = pipe_new();
-
-	pipe_say(&p, "last words");
-	tell_stream(KEY, "a", 0, 0, 0);
-	tell_engine(LOG_FORGET, KEY);
-	barrier();
-	tell_pipe(KEY, p.r);
-	tell_spawner(SPAWN_DROPPED, KEY);
-	barrier();
-	ck_assert_uint_eq(stat_of("streams"), 0);
-	ck_assert_uint_eq(stat_of("pipes"), 0);
-	log_is("a.log", "last words\n");
-}
-END_TEST
-
-/* The type of the next record on one of our ends; its key is KEY. */
-static int
-told(int fd)
-{
-	uint64_t buf[64];
-	const struct spawn_header *h = (const void *)buf;
-
-	do
-		ck_assert_int_ge(recv(fd, buf, sizeof(buf), 0),
-		    (int)sizeof(*h));
-	while (h->type == SPAWN_UP);
-	ck_assert_uint_eq(h->inc, KEY);
-	return h->type;
-}
-
-START_TEST(the_end_of_a_pipe_is_told)
-{
-	struct pipe_ends p = stream_new(KEY, "a");
-
-	pipe_say(&p, "last words");
-	tell_spawner(SPAWN_DROPPED, KEY);
-	tell_engine(LOG_FORGET, KEY);
-	ck_assert_int_eq(told(rig.channel), SPAWN_DRAINED);
-	ck_assert_int_eq(told(rig.link), LOG_FORGOTTEN);
-	log_is("a.log", "last words\n");
-	tell_spawner(SPAWN_DROPPED, KEY);	/* said again, as to a new one */
-	tell_engine(LOG_FORGET, KEY);
-	ck_assert_int_eq(told(rig.channel), SPAWN_DRAINED);
-	ck_assert_int_eq(told(rig.link), LOG_FORGOTTEN);
 }
 END_TEST
 
@@ -587,9 +513,6 @@ main(void)
 	tcase_add_test(t, told_again_changes_nothing);
 	tcase_add_test(t, new_pipe_replaces_old);
 	tcase_add_test(t, new_name_takes_the_next_lines);
-	tcase_add_test(t, released_before_it_is_named);
-	tcase_add_test(t, forgotten_before_its_pipe_comes);
-	tcase_add_test(t, the_end_of_a_pipe_is_told);
 	tcase_add_test(t, a_fault_is_told_and_its_end);
 	tcase_add_test(t, a_large_pipe_is_read_out);
 	tcase_add_test(t, half_a_line_ends_with_its_writer);
@@ -605,6 +528,7 @@ main(void)
 	tcase_add_test(t, killed_loses_nothing_unread);
 	tcase_add_test(t, killed_in_a_line_stamps_it_once);
 	suite_add_tcase(s, t);
+	suite_add_tcase(s, tcase_end());
 	suite_add_tcase(s, tcase_rotate());
 	suite_add_tcase(s, tcase_faults());
 	suite_add_tcase(s, tcase_follow());

@@ -5,6 +5,7 @@
 
 #include <check.h>
 
+TCase	*tcase_end(void);
 TCase	*tcase_rotate(void);
 TCase	*tcase_faults(void);
 TCase	*tcase_follow(void);
