@@ -53,21 +53,26 @@ otpi_buf_take(struct otp *o, struct otpi_buf *b, size_t cap)
 	return 0;
 }
 
+/* A large one stays rather than a small one, or large frames would be copied
+ * from one buffer to the next as they come. */
 void
 otpi_buf_drop(struct otp *o, struct otpi_buf *b)
 {
-	struct otpi_buf *slot = NULL;
+	struct otpi_buf *slot = &o->spares[0];
 
-	for (int i = 0; i < OTPI_SPARES && slot == NULL; i++)
-		if (o->spares[i].data == NULL)
-			slot = &o->spares[i];
-	if (b->data == NULL || b->cap <= OTPI_READ || b->cap > KEEP_MAX ||
-	    slot == NULL) {
-		free(b->data);
-	} else {
-		*slot = *b;
-		o->spare = true;
+	if (b->data != NULL && b->cap > OTPI_READ && b->cap <= KEEP_MAX) {
+		for (int i = 1; i < OTPI_SPARES && slot->data != NULL; i++)
+			if (o->spares[i].data == NULL ||
+			    o->spares[i].cap < slot->cap)
+				slot = &o->spares[i];
+		if (slot->data == NULL || slot->cap < b->cap) {
+			free(slot->data);
+			*slot = *b;
+			o->spare = true;
+			b->data = NULL;
+		}
 	}
+	free(b->data);
 	*b = (struct otpi_buf){ 0 };
 }
 

@@ -246,7 +246,8 @@ int
 otp_send_request(struct otp *o, const char *to, const void *request,
     size_t len, uint64_t *out)
 {
-	uint64_t deadline = otpi_deadline(o, OTP_DEFAULT_TIMEOUT);
+	uint64_t deadline = otpi_dest_at_hand(o, to) ? 0 :
+	    otpi_deadline(o, OTP_DEFAULT_TIMEOUT);
 	struct otpi_dest *d;
 	int rc;
 

@@ -29,13 +29,11 @@ read_place(const char *socket_path, char *out, size_t size)
 }
 
 /* Does the name still lead to where it did? */
-static bool
+static __attribute__((noinline)) bool
 still_there(struct otp *o, struct otpi_dest *d)
 {
 	char path[PATH_MAX], place[PATH_MAX];
 
-	if (!d->named || o->clock - d->checked < NAME_AGE_NS)
-		return true;
 	o->clock = otpi_now();
 	d->checked = o->clock;
 	if (otpi_resolve(o, d->address, path, sizeof(path)) < 0)
@@ -44,14 +42,18 @@ still_there(struct otp *o, struct otpi_dest *d)
 	return strcmp(place, d->place) == 0;
 }
 
-static int
-dest_new(struct otp *o, const char *address, const char *path,
-    struct otpi_dest **out)
+static __attribute__((noinline)) int
+dest_new(struct otp *o, const char *address, struct otpi_dest **out)
 {
-	char place[PATH_MAX];
+	char path[PATH_MAX], place[PATH_MAX];
 	struct otpi_dest *d;
 	int rc;
 
+	rc = otpi_resolve(o, address, path, sizeof(path));
+	if (rc < 0)
+		return -OTP_ENOPROC;
+	if (otpi_is_self(o, path))
+		return 1;
 	place[0] = '\0';
 	if (strchr(address, '/') == NULL)
 		read_place(path, place, sizeof(place));
@@ -76,15 +78,31 @@ dest_new(struct otp *o, const char *address, const char *path,
 	return 0;
 }
 
+static bool
+is_old(const struct otp *o, const struct otpi_dest *d)
+{
+	return d->named && o->clock - d->checked >= NAME_AGE_NS;
+}
+
+bool
+otpi_dest_at_hand(const struct otp *o, const char *address)
+{
+	const struct otpi_dest *d = o->last;
+
+	return d != NULL && d->conn.fd >= 0 && d->conn.greeted &&
+	    !is_old(o, d) && strcmp(d->address, address) == 0;
+}
+
+/* The stack of what is rare is left alone: with many callers every page counts
+ * that a call touches. */
 int
 otpi_dest_get(struct otp *o, const char *address, uint64_t deadline, bool lazy,
     struct otpi_dest **out)
 {
-	char path[PATH_MAX];
 	struct otpi_dest *d = otpi_dest_find(o, address);
 	int rc;
 
-	if (d != NULL && !still_there(o, d)) {
+	if (d != NULL && is_old(o, d) && !still_there(o, d)) {
 		d->moved = true;
 		o->last = NULL;
 		if (otpi_dest_idle(d))
@@ -92,13 +110,8 @@ otpi_dest_get(struct otp *o, const char *address, uint64_t deadline, bool lazy,
 		d = NULL;
 	}
 	if (d == NULL) {
-		rc = otpi_resolve(o, address, path, sizeof(path));
-		if (rc < 0)
-			return -OTP_ENOPROC;
-		if (otpi_is_self(o, path))
-			return 1;
-		rc = dest_new(o, address, path, &d);
-		if (rc < 0)
+		rc = dest_new(o, address, &d);
+		if (rc != 0)
 			return rc;
 	}
 	if (d->conn.fd < 0) {

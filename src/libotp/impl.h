@@ -45,6 +45,7 @@ struct otpi_conn {
 	bool		 bulky;		/* the last frame from there was */
 	bool		 paused;	/* not read: too much waits for it */
 	bool		 mute;		/* it reads no more; what it said counts */
+	bool		 apart;		/* read without epoll, which costs both */
 	uint32_t	 events;	/* asked of epoll; 0: not in it */
 	uint32_t	 max_payload;	/* the other side accepts */
 	struct otpi_buf	 in, out;
@@ -106,7 +107,7 @@ struct otpi_request {
 };
 
 struct otpi_tally {		/* of waits, and of what came by them */
-	uint64_t	 ns, bytes;
+	uint64_t	 ns, bytes, waits;
 };
 
 struct otpi_pace {		/* whether to poll before blocking: pace.c */
@@ -115,7 +116,7 @@ struct otpi_pace {		/* whether to poll before blocking: pace.c */
 	double		 poll_cost, block_cost;	/* ns a byte, when last known */
 	uint64_t	 block_known;		/* when that was; 0: never */
 	uint64_t	 last_wait, last_end, received;
-	uint32_t	 misses, skipped;
+	uint32_t	 misses, skipped, tries;
 	bool		 off, slow;
 };
 
@@ -215,6 +216,8 @@ void	otpi_pace_end(struct otpi_pace *p, uint64_t began, uint64_t now,
  * lazy: nothing may wait; it may come unconnected. */
 int	otpi_dest_get(struct otp *o, const char *address, uint64_t deadline,
 	    bool lazy, struct otpi_dest **out);
+/* Is it the last one's, and nothing need be waited for to reach it? */
+bool	otpi_dest_at_hand(const struct otp *o, const char *address);
 int	otpi_dest_connect(struct otp *o, struct otpi_dest *d,
 	    uint64_t deadline, bool lazy);
 /* Send what is queued, connecting first if need be.  1: some is left. */

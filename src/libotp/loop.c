@@ -17,6 +17,7 @@
 #define EVENTS		64
 #define IDLE_NS		(500 * 1000U)	/* after such a wait nobody is awake */
 #define HOT_CREDIT	16		/* reads between two looks at epoll */
+#define HOT_STREAK	64		/* reads without a wait: it goes on so */
 #define RETRY_NS	(10 * OTPI_MSEC)	/* a full backlog */
 #define TRIM_NS		OTPI_NSEC	/* for how long spare buffers are kept */
 
@@ -36,8 +37,9 @@ otpi_watch(struct otp *o, struct otpi_conn *c)
 		want |= EPOLLOUT;
 	if (want == 0)
 		want = EPOLLET;		/* nothing; but known to be there */
-	if (want == c->events)
+	if (want == c->events || (c->apart && want == EPOLLIN))
 		return;
+	c->apart = false;
 	op = c->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD;
 	ev.events = want;
 	if (epoll_ctl(o->srv->epfd, op, c->fd, &ev) == 0)
@@ -109,6 +111,38 @@ wait_ms(uint64_t due, uint64_t now)
 	return ms > INT_MAX ? INT_MAX : (int)ms;
 }
 
+/*
+ * Whoever sends to a socket that epoll knows tells epoll, which is then asked
+ * in vain.  A caller that has been read without it for long is taken out of it
+ * until there is nothing else to do than to wait.
+ */
+static void
+stand_apart(struct otp *o, struct otpi_conn *c)
+{
+	if (c->events != EPOLLIN || o->srv->foreign ||
+	    epoll_ctl(o->srv->epfd, EPOLL_CTL_DEL, c->fd, NULL) < 0)
+		return;
+	c->events = 0;
+	c->apart = true;
+}
+
+/* False: it could not be, and there is its end to be handled. */
+static bool
+rejoin(struct otp *o)
+{
+	struct otpi_conn *c = o->srv->hot;
+
+	o->srv->hot_streak = 0;
+	if (c == NULL || !c->apart)
+		return true;
+	c->apart = false;
+	otpi_watch(o, c);
+	if (c->events != 0)
+		return true;
+	otpi_caller_kill(o, c, -ENOMEM);
+	return false;
+}
+
 static bool
 try_hot(struct otp *o)
 {
@@ -122,6 +156,8 @@ try_hot(struct otp *o)
 	if (rc == 0)
 		return false;
 	s->hot_credit--;
+	if (++s->hot_streak == HOT_STREAK)
+		stand_apart(o, c);
 	otpi_caller_received(o, c, rc);
 	return true;
 }
@@ -136,10 +172,14 @@ look(struct otp *o, struct epoll_event *ev, uint64_t end, uint64_t *now)
 	for (;;) {
 		if (try_hot(o))
 			return -1;
-		n = epoll_wait(s->epfd, ev, EVENTS, 0);
-		if (n > 0)
-			return n;
-		s->hot_credit = s->hot != NULL ? HOT_CREDIT : 0;
+		/* Others matter less often while it is only he who calls. */
+		if (s->hot == NULL || !s->hot->apart || s->hot_credit == 0 ||
+		    s->pace.tries == 0) {
+			n = epoll_wait(s->epfd, ev, EVENTS, 0);
+			if (n > 0)
+				return n;
+			s->hot_credit = s->hot != NULL ? HOT_CREDIT : 0;
+		}
 		if (*now >= end || !otpi_pace_yield(&s->pace, now))
 			return 0;
 	}
@@ -153,8 +193,10 @@ wait_events(struct otp *o, struct epoll_event *ev, bool may_wait)
 	int n;
 
 	began = now = o->clock = otpi_now();
-	if (!may_wait || otpi_mail_waits(o))
+	if (!may_wait || otpi_mail_waits(o)) {
+		(void)rejoin(o);
 		return epoll_wait(s->epfd, ev, EVENTS, 0);
+	}
 	if ((o->flags & OTP_NO_POLL) == 0 && s->ncallers > 0)
 		window = otpi_pace_window(&s->pace, now,
 		    s->pace.last_wait > IDLE_NS);
@@ -169,7 +211,8 @@ wait_events(struct otp *o, struct epoll_event *ev, bool may_wait)
 			return n;
 		}
 	}
-	n = epoll_wait(s->epfd, ev, EVENTS, wait_ms(due, now));
+	n = epoll_wait(s->epfd, ev, EVENTS,
+	    rejoin(o) ? wait_ms(due, now) : 0);
 	o->clock = otpi_now();
 	otpi_pace_end(&s->pace, began, o->clock, o->received, window > 0,
 	    false);
@@ -216,12 +259,14 @@ handle_event(struct otp *o, const struct epoll_event *ev)
 
 /* A caller that is alone in its round is worth reading without asking. */
 static void
-choose_hot(struct otpi_server *s, const struct epoll_event *ev, int n)
+choose_hot(struct otp *o, const struct epoll_event *ev, int n)
 {
+	struct otpi_server *s = o->srv;
 	enum otpi_kind *kind;
 
 	if (n < 0)
 		return;
+	(void)rejoin(o);
 	s->hot = NULL;
 	if (n != 1)
 		return;
@@ -286,7 +331,7 @@ otpi_turn(struct otp *o, bool may_wait)
 	for (int i = 0; i < n && !s->ended; i++)
 		handle_event(o, &ev[i]);
 	if (n > 0)
-		choose_hot(s, ev, n);
+		choose_hot(o, ev, n);
 	if (s->mail != NULL)
 		otpi_mail_drain(o);
 	due = next_due(o);
@@ -350,6 +395,7 @@ otp_fd(struct otp *o)
 		if (epoll_ctl(s->epfd, EPOLL_CTL_ADD, s->timer_fd, &ev) < 0)
 			return -errno;
 		s->foreign = true;
+		(void)rejoin(o);
 		otpi_arm_timerfd(o);
 	}
 	return s->epfd;

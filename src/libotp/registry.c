@@ -48,8 +48,8 @@ otp_via(char *out, size_t size, const char *registry, const void *key,
 	return -ENAMETOOLONG;
 }
 
-int
-otpi_via(struct otp *o, const char **to, char room[OTPI_ADDRESS],
+static __attribute__((noinline)) int
+look_up(struct otp *o, const char **to, char room[OTPI_ADDRESS],
     uint64_t deadline)
 {
 	struct otpi_ask a = { 0 };
@@ -57,8 +57,6 @@ otpi_via(struct otp *o, const char **to, char room[OTPI_ADDRESS],
 	size_t len = 0;
 	int rc;
 
-	if ((*to)[0] != 'v' || strncmp(*to, "via:", 4) != 0)
-		return 0;
 	a.rc = otp_print(&a.out, "{\"op\":\"whereis\"");
 	otpi_ask_text(&a, "name", *to);
 	rc = otpi_ask_send(o, &a, NULL, deadline, &reply, &len);
@@ -71,6 +69,15 @@ otpi_via(struct otp *o, const char **to, char room[OTPI_ADDRESS],
 	if (rc == 0)
 		*to = room;
 	return rc;
+}
+
+int
+otpi_via(struct otp *o, const char **to, char room[OTPI_ADDRESS],
+    uint64_t deadline)
+{
+	if ((*to)[0] != 'v' || strncmp(*to, "via:", 4) != 0)
+		return 0;
+	return look_up(o, to, room, deadline);
 }
 
 /* --- entries --- */

@@ -51,7 +51,7 @@ struct otpi_server {
 			 ready;		/* init has returned */
 	struct otpi_pace pace;
 	struct otpi_conn *hot;		/* spoke last; read without asking */
-	uint32_t	 hot_credit;
+	uint32_t	 hot_credit, hot_streak;
 	enum otpi_kind	 listen_kind, timer_kind;	/* epoll points here */
 	/* callers */
 	int		 listen_fd;

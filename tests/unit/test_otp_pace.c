@@ -101,6 +101,19 @@ START_TEST(what_is_borne_is_given_up_when_it_becomes_worse)
 }
 END_TEST
 
+START_TEST(of_waits_that_are_long_anyway_one_says_little)
+{
+	long_yield(4 * MS);
+	(void)off_ms(2 * MS);
+	for (int i = 0; i < 7; i++) {
+		long_yield(4 * MS);
+		ck_assert_msg(polls(), "wait %d", i);
+	}
+	long_yield(4 * MS);
+	ck_assert_msg(!polls(), "all were twice as long");
+}
+END_TEST
+
 START_TEST(after_a_quiet_time_the_pause_is_short_again)
 {
 	for (int i = 0; i < 3; i++) {
@@ -121,6 +134,7 @@ main(void)
 		where_blocking_is_better_the_pause_grows_up_to_some_seconds,
 		where_blocking_is_no_better_long_yields_are_borne,
 		what_is_borne_is_given_up_when_it_becomes_worse,
+		of_waits_that_are_long_anyway_one_says_little,
 		after_a_quiet_time_the_pause_is_short_again,
 	};
 	Suite *s = suite_create("otp_pace");
