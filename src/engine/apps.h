@@ -55,6 +55,7 @@ void	apps_answer(struct engine *e, uint64_t call, enum core_result result);
 /* Go on with what is planned; at the end of a turn. */
 void	apps_step(struct engine *e);
 bool	apps_busy(const struct engine *e);
+bool	apps_awaited(const struct engine *e, server_peer peer, uint64_t ref);
 void	apps_closed(struct engine *e, server_peer peer);
 void	apps_save_all(struct engine *e);
 void	apps_restore(struct engine *e, uint64_t key, const char *record,

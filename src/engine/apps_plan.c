@@ -156,6 +156,16 @@ apps_busy(const struct engine *e)
 	return e->plans != NULL;
 }
 
+bool
+apps_awaited(const struct engine *e, server_peer peer, uint64_t ref)
+{
+	const struct plan *p = e->plans;
+
+	while (p != NULL && (p->peer != peer || p->ref != ref))
+		p = p->next;
+	return p != NULL;
+}
+
 void
 apps_closed(struct engine *e, server_peer peer)
 {

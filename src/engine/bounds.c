@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How many requests may wait in the engine, and how large they may be in all:
- * who asks faster than can be answered must not take the memory that every
- * service depends on.  What is answered at once is never refused here.
+ * Requests that wait in the engine.  How many may, and how large they may be
+ * in all: who asks faster than can be answered must not take the memory that
+ * every service depends on.  What is answered at once is never refused here.
  */
+#include <stdlib.h>
+
+#include "engine/apps.h"
 #include "engine/control.h"
 
 /* How many wait, and how many of them are of this caller. */
@@ -56,4 +59,43 @@ control_may_plan(struct engine *e, const struct caller *c)
 	control_refuse(e, c, "full", "%u starts of applications are under way "
 	    "already, the most that may", PLANS_MAX);
 	return false;
+}
+
+static bool
+waits(const struct engine *e, server_peer peer, uint64_t ref)
+{
+	for (uint32_t i = 0; i < e->nrequests; i++)
+		if (e->requests[i].id != 0 && e->requests[i].peer == peer &&
+		    e->requests[i].ref == ref)
+			return true;
+	for (uint32_t i = 0; i < e->nwaiters; i++)
+		if (e->waiters[i].peer == peer && e->waiters[i].ref == ref)
+			return true;
+	return apps_awaited(e, peer, ref);
+}
+
+/*
+ * {"refs": [...]} of the caller: those that this engine has and will answer.
+ * Asked by a worker that finds itself with another engine: what it said before
+ * this question was read by this one, or by one that is dead.
+ */
+void
+op_waits(struct engine *e, const struct caller *c)
+{
+	const cJSON *refs = cJSON_GetObjectItemCaseSensitive(c->request,
+	    "refs"), *item;
+	struct out o = { 0 };
+	const char *text;
+
+	out_text(&o, "{\"waits\":[");
+	cJSON_ArrayForEach(item, refs) {
+		text = cJSON_GetStringValue(item);
+		if (text == NULL || !waits(e, c->peer,
+		    strtoull(text, NULL, 10)))
+			continue;
+		out_comma(&o);
+		out_string(&o, text);
+	}
+	out_text(&o, "]}");
+	engine_reply(e, c->peer, c->ref, &o);
 }

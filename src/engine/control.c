@@ -179,6 +179,7 @@ static const struct {
 	{ "wait", op_wait, ASKS | WAITS },
 	{ "sync", op_sync, ASKS | WAITS },
 	{ "info", op_info, ASKS },
+	{ "waits", op_waits, ASKS },
 	{ "start_child", op_start_child, ORDERS | WAITS },
 	{ "terminate_child", op_terminate_child, ORDERS | WAITS },
 	{ "restart_child", op_restart_child, ORDERS | WAITS },

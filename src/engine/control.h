@@ -41,6 +41,7 @@ void	control_call_core(struct engine *e, const struct caller *c,
 bool	control_may_wait(struct engine *e, const struct caller *c);
 /* The same of the start of an application. */
 bool	control_may_plan(struct engine *e, const struct caller *c);
+op_fn	op_waits;
 
 /* ops_call.c: OTP's calls and the operator's */
 op_fn	op_start, op_stop, op_restart, op_start_child, op_terminate_child,

@@ -150,6 +150,93 @@ otp_delete_child(struct otp *o, const char *sup, const char *id,
 	return by_id(o, "delete_child", sup, id, timeout_ms);
 }
 
+static enum otp_child_state
+state_of(const char *word)
+{
+	return strcmp(word, "running") == 0 ? OTP_CHILD_RUNNING :
+	    strcmp(word, "stopped") == 0 ? OTP_CHILD_STOPPED :
+	    OTP_CHILD_RESTARTING;
+}
+
+static int
+read_child(const char *text, size_t len, struct otp_child *out)
+{
+	char pid[16] = "", word[16] = "";
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	rc = otpi_json_get(text, len, "id", out->id, sizeof(out->id));
+	if (rc == 0)
+		rc = otpi_json_get(text, len, "state", word, sizeof(word));
+	out->state = state_of(word);
+	if (rc == 0)
+		rc = otpi_json_get(text, len, "type", word, sizeof(word));
+	out->supervisor = strcmp(word, "supervisor") == 0;
+	if (rc == 0)
+		rc = otpi_json_get(text, len, "pid", pid, sizeof(pid));
+	out->pid = (int32_t)strtol(pid, NULL, 10);	/* of null: 0 */
+	return rc;
+}
+
+/* The rows of a reply; *out is NULL for none. */
+static int
+read_children(const char *reply, size_t len, struct otp_child **out,
+    size_t *out_n)
+{
+	struct otp_child *list = NULL, *more;
+	const char *at, *item, *end;
+	size_t n = 0, cap = 0, item_len;
+	int rc;
+
+	if (otpi_json_find(reply, len, "children", &at, &len) < 0)
+		return -EPROTO;
+	for (end = at + len; (rc = otpi_json_item(&at, end, &item,
+	    &item_len)) == 1; n++) {
+		if (n == cap) {
+			cap = cap * 2 + 16;
+			more = realloc(list, cap * sizeof(*list));
+			if (more == NULL) {
+				rc = -ENOMEM;
+				break;
+			}
+			list = more;
+		}
+		if (read_child(item, item_len, &list[n]) < 0) {
+			rc = -EPROTO;
+			break;
+		}
+	}
+	if (rc < 0) {
+		free(list);
+		return rc == -ENOMEM ? rc : -EPROTO;
+	}
+	*out = list;
+	*out_n = n;
+	return 0;
+}
+
+int
+otp_which_children(struct otp *o, const char *sup, int timeout_ms,
+    struct otp_child **children, size_t *n)
+{
+	struct otp_out text = { 0 };
+	char *reply;
+	size_t len;
+	int rc;
+
+	rc = begin(&text, "which_children", sup);
+	if (rc == 0)
+		rc = otp_print(&text, "}");
+	rc = ask(o, &text, rc, timeout_ms, &reply, &len);
+	if (rc == 0) {
+		rc = read_children(reply, len, children, n);
+		if (rc < 0)
+			rc = otpi_fail(o, rc, NULL);
+	}
+	free(reply);
+	return rc;
+}
+
 int
 otp_count_children(struct otp *o, const char *sup, int timeout_ms,
     struct otp_count *out)

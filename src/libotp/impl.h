@@ -94,6 +94,7 @@ struct otpi_request {
 	enum otpi_progress progress;
 	bool		 sync;		/* somebody waits: no message of it */
 	bool		 repeat;	/* -ERESTART when its answer was lost */
+	bool		 doubt;		/* the engine that died may have had it */
 	uint64_t	 ref;
 	uint64_t	 task;		/* whose value it brings; 0 */
 	struct otpi_conn *conn;

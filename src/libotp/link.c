@@ -114,16 +114,101 @@ otpi_link_repeat(struct otp *o, const char *json, uint64_t deadline,
 	return rc;
 }
 
-/* An engine has died, and with it, it may be, the answers. */
+/* --- what was asked of an engine that died --- */
+
+/* The requests in doubt that the answer (NULL: none) does not list. */
 static void
-lost_answers(struct otp *o)
+end_doubts(struct otp *o, const char *answer, size_t len)
 {
-	for (uint32_t i = 0; i < o->nrequests; i++)
-		if (o->requests[i].progress == OTPI_WAITING &&
-		    o->requests[i].conn == &o->srv->link)
-			otpi_request_fail(o, &o->requests[i],
-			    o->requests[i].repeat ? -ERESTART : -OTP_EUNKNOWN,
+	const char *list = "[]", *at, *end, *item;
+	size_t list_len = 2, item_len;
+	struct otpi_request *r;
+	char ref[32];
+	bool known;
+
+	if (answer != NULL)
+		(void)otpi_json_find(answer, len, "waits", &list, &list_len);
+	o->srv->doubts = 0;
+	for (uint32_t i = 0; i < o->nrequests; i++) {
+		r = &o->requests[i];
+		if (r->progress != OTPI_WAITING || !r->doubt)
+			continue;
+		(void)snprintf(ref, sizeof(ref), "\"%llu\"",
+		    (unsigned long long)r->ref);
+		known = false;
+		for (at = list, end = at + list_len; !known &&
+		    otpi_json_item(&at, end, &item, &item_len) == 1; )
+			known = item_len == strlen(ref) &&
+			    memcmp(item, ref, item_len) == 0;
+		r->doubt = false;
+		if (!known)
+			otpi_request_fail(o, r, -OTP_EUNKNOWN,
 			    OTPI_NOBODY_KNOWS);
+	}
+}
+
+/* Those that begin anew at once are no matter of doubt. */
+static int
+gather_doubts(struct otp *o, struct otp_out *out)
+{
+	struct otpi_request *r;
+	bool any = false;
+	int rc = otp_print(out, "{\"op\":\"waits\",\"refs\":[");
+
+	for (uint32_t i = 0; i < o->nrequests; i++) {
+		r = &o->requests[i];
+		if (r->progress != OTPI_WAITING || r->conn != &o->srv->link)
+			continue;
+		if (r->ref == o->srv->doubts) {
+			otpi_request_free(o, r);
+		} else if (r->repeat) {
+			otpi_request_fail(o, r, -ERESTART, OTPI_NOBODY_KNOWS);
+		} else if (rc == 0) {
+			rc = otp_print(out, "%s\"%llu\"", any ? "," : "",
+			    (unsigned long long)r->ref);
+			r->doubt = any = true;
+		}
+	}
+	if (rc == 0)
+		rc = otp_print(out, "]}");
+	return rc < 0 ? rc : any;
+}
+
+/*
+ * Another engine.  What the one that died had read may be lost with it; what
+ * it had not, the next one has read by the time it is asked which it has.
+ */
+static void
+ask_doubts(struct otp *o)
+{
+	struct otp_out out = { 0 };
+	int rc = gather_doubts(o, &out);
+
+	o->srv->doubts = 0;
+	if (rc > 0)
+		rc = otpi_request_new(o, &o->srv->link, FRAME_CALL, 0,
+		    out.text, out.len, 0, true, &o->srv->doubts);
+	if (rc < 0) {
+		o->srv->doubts = 0;
+		end_doubts(o, NULL, 0);
+	}
+	otpi_out_free(&out);
+}
+
+static void
+take_reply(struct otp *o, const struct frame_header *h, const char *payload)
+{
+	uint64_t doubts = o->srv->doubts;
+	struct otpi_request *r;
+
+	otpi_request_reply(o, &o->srv->link, h, payload);
+	if (doubts == 0 || h->ref != doubts)
+		return;
+	r = otpi_request_find(o, doubts);
+	if (r == NULL || r->progress != OTPI_DONE)
+		return;			/* more of it follows */
+	end_doubts(o, r->error == 0 ? r->data : NULL, r->len);
+	otpi_request_free(o, r);
 }
 
 /* otpd is gone: what waits for it fails, what it watched is lost to us. */
@@ -134,6 +219,7 @@ link_lost(struct otp *o)
 	struct otpi_monitor *m;
 
 	otpi_conn_clear(o, &s->link);
+	s->doubts = 0;
 	for (uint32_t i = 0; i < o->nrequests; i++)
 		if (o->requests[i].progress == OTPI_WAITING &&
 		    o->requests[i].conn == &s->link)
@@ -159,9 +245,9 @@ take_frame(struct otp *o, const struct frame_header *h, const char *payload)
 		else if ((h->flags & FRAME_F_KNOWN) == 0)
 			otpi_say_all(o);
 		if (again)
-			lost_answers(o);
+			ask_doubts(o);
 	} else if (h->type == FRAME_REPLY || h->type == FRAME_ERROR) {
-		otpi_request_reply(o, &o->srv->link, h, payload);
+		take_reply(o, h, payload);
 	} else {
 		(void)otpi_mail(o, 0, false, h, payload);
 	}

@@ -253,7 +253,8 @@ int	otp_multi_call(struct otp *self, const char *const *to, size_t n,
 /*
  * A request to the engine, over the link when there is one.  If the engine
  * dies over it, a question is put to the next one; of a request that changes
- * something nobody knows whether it was done: -OTP_EUNKNOWN, at once.
+ * something nobody knows whether it was done: -OTP_EUNKNOWN, at once.  One that
+ * the dead engine has not read is done by the next.
  */
 int	otp_control(struct otp *self, const char *json, int timeout_ms,
 	    char **reply, size_t *reply_len);
@@ -658,6 +659,22 @@ int	otp_restart_child(struct otp *self, const char *sup, const char *id,
 int	otp_delete_child(struct otp *self, const char *sup, const char *id,
 	    int timeout_ms);
 
+
+enum otp_child_state {
+	OTP_CHILD_STOPPED, OTP_CHILD_RUNNING,
+	OTP_CHILD_RESTARTING	/* or starting */
+};
+struct otp_child {
+	char		 id[128];
+	int32_t		 pid;		/* 0: none that runs, or a supervisor */
+	enum otp_child_state state;
+	int		 supervisor;	/* is it one? */
+	uint32_t	 reserved[2];
+};
+/* Newest first, as in OTP.  One block, the caller's to free(); NULL when n is
+ * 0.  A question: asked again if the engine dies over it. */
+int	otp_which_children(struct otp *self, const char *sup, int timeout_ms,
+	    struct otp_child **children, size_t *n);
 struct otp_count { uint32_t specs, active, supervisors, workers; };
 int	otp_count_children(struct otp *self, const char *sup, int timeout_ms,
 	    struct otp_count *out);

@@ -91,6 +91,7 @@ struct otpi_server {
 	struct otpi_monitor *monitors;
 	uint64_t	 next_monitor;
 	uint32_t	 next_call;	/* of those that change a registry */
+	uint64_t	 doubts;	/* the question about requests; 0 */
 	/* sys */
 	struct otpi_stats stats;
 	uint64_t	 tracer, trace_ref;

@@ -107,6 +107,13 @@ app_properties(struct engine *e, uint32_t slot)
 }
 
 bool
+apps_awaited(const struct engine *e, server_peer peer, uint64_t ref)
+{
+	(void)e;
+	return peer == 1 && ref == 7;
+}
+
+bool
 worker_is_link(server_peer peer)
 {
 	return peer == 0;
@@ -293,6 +300,23 @@ START_TEST(what_was_answered_waits_no_more)
 }
 END_TEST
 
+START_TEST(who_waits_is_told_his_own_alone)
+{
+	cJSON *o = cJSON_Parse("{\"refs\":[\"0\",\"5\",\"6\",\"7\",\"8\"]}");
+	struct caller c = { .peer = 1, .request = o };
+
+	fill(1, 3);
+	engine->waiters[0] = (struct waiter){ .peer = 1, .ref = 5 };
+	engine->waiters[1] = (struct waiter){ .peer = 2, .ref = 6 };
+	engine->requests[0] = (struct request){ .id = 1, .peer = 1,
+	    .ref = 8 };
+	engine->requests[1] = (struct request){ .id = 0, .peer = 1 };
+	op_waits(engine, &c);
+	ck_assert_str_eq(said, "{\"waits\":[\"5\",\"7\",\"8\"]}");
+	cJSON_Delete(o);
+}
+END_TEST
+
 START_TEST(starts_of_applications_have_a_bound)
 {
 	struct caller c = { .peer = 1 };
@@ -320,6 +344,7 @@ main(void)
 	tcase_add_test(tc, so_has_their_number);
 	tcase_add_loop_test(tc, who_may_wait, 0, (int)NITEMS(waits));
 	tcase_add_test(tc, what_was_answered_waits_no_more);
+	tcase_add_test(tc, who_waits_is_told_his_own_alone);
 	tcase_add_test(tc, starts_of_applications_have_a_bound);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);

@@ -183,15 +183,53 @@ START_TEST(a_question_is_put_to_the_next_engine)
 }
 END_TEST
 
+/* Another engine, which has one request of those that were made, or none. */
+static void
+next_engine_has(uint64_t ref)
+{
+	struct frame_header h;
+	char text[64];
+
+	raw_hello(rig.engine);
+	raw_expect(rig.engine, FRAME_CALL, "\"waits\"", &h);
+	(void)snprintf(text, sizeof(text), ref != 0 ?
+	    "{\"waits\":[\"1\",\"%llu\"]}" : "{\"waits\":[]}",
+	    (unsigned long long)ref);
+	raw_send(rig.engine, FRAME_REPLY, 0, 0, h.ref, text);
+}
+
+/* An engine that does not understand the question has none, either. */
 START_TEST(nobody_knows_whether_an_order_was_carried_out)
 {
 	uint64_t began = rig_now_ms();
+	struct frame_header h;
 
 	tell("control {\"op\":\"start_child\"}");
 	raw_expect(rig.engine, FRAME_CALL, "start_child", NULL);
-	raw_hello(rig.engine);
+	if (_i == 0) {
+		next_engine_has(0);
+	} else {
+		raw_hello(rig.engine);
+		raw_hello(rig.engine);	/* died over the question */
+		raw_expect(rig.engine, FRAME_CALL, "\"waits\"", NULL);
+		raw_expect(rig.engine, FRAME_CALL, "\"waits\"", &h);
+		raw_send(rig.engine, FRAME_REPLY, 0, 0, h.ref,
+		    "{\"error\":\"bad_request\"}");
+	}
 	rig_await(&rig, "control:-4103:{engine_down,unknown}");
 	ck_assert_uint_lt(rig_now_ms() - began, 4000);
+}
+END_TEST
+
+START_TEST(an_order_that_the_next_engine_has_is_waited_for)
+{
+	struct frame_header h;
+
+	tell("control {\"op\":\"start_child\"}");
+	raw_expect(rig.engine, FRAME_CALL, "start_child", &h);
+	next_engine_has(h.ref);
+	raw_send(rig.engine, FRAME_REPLY, 0, 0, h.ref, "{\"result\":\"ok\"}");
+	rig_await(&rig, "control:0:");
 }
 END_TEST
 
@@ -203,7 +241,7 @@ START_TEST(a_name_is_registered_whichever_engine_did_it)
 
 	tell("name cache");
 	raw_expect(rig.engine, FRAME_CALL, "register", NULL);
-	raw_hello(rig.engine);
+	next_engine_has(0);
 	raw_expect(rig.engine, FRAME_CALL, "register", &h);
 	(void)snprintf(text, sizeof(text), "{\"error\":\"already_started\","
 	    "\"path\":\"%s\",\"pid\":%d}", _i == 2 ? "web/c" : "web/rig",
@@ -213,7 +251,7 @@ START_TEST(a_name_is_registered_whichever_engine_did_it)
 	rig_await(&rig, _i == 2 ? "name:-4102:" : "name:0:");
 	tell("unname cache");
 	raw_expect(rig.engine, FRAME_CALL, "unregister", NULL);
-	raw_hello(rig.engine);
+	next_engine_has(0);
 	raw_expect(rig.engine, FRAME_CALL, "unregister", &h);
 	raw_send(rig.engine, FRAME_REPLY, 0, 0, h.ref, _i == 0 ?
 	    "{\"result\":\"ok\"}" : "{\"error\":\"not_found\"}");
@@ -512,7 +550,7 @@ main(void)
 		what_comes_during_a_request_to_the_engine_is_handled_after_it,
 		a_new_engine_is_told_everything_again,
 		a_question_is_put_to_the_next_engine,
-		nobody_knows_whether_an_order_was_carried_out,
+		an_order_that_the_next_engine_has_is_waited_for,
 		a_server_outlives_otpd,
 		get_state_is_the_whole_state_in_mailbox_order,
 		replace_state_replaces_it,
@@ -541,6 +579,8 @@ main(void)
 	tcase_add_loop_test(tc, exit_signals_are_as_in_the_table, 0,
 	    sizeof(signals) / sizeof(signals[0]));
 	tcase_add_loop_test(tc, a_name_that_is_taken_says_who_has_it, 0, 2);
+	tcase_add_loop_test(tc,
+	    nobody_knows_whether_an_order_was_carried_out, 0, 2);
 	tcase_add_loop_test(tc,
 	    a_name_is_registered_whichever_engine_did_it, 0, 3);
 	tcase_add_loop_test(tc, a_state_that_is_no_json_is_quoted, 0,

@@ -6,6 +6,7 @@
 #include "workers/house.h"
 
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include <errno.h>
@@ -491,6 +492,19 @@ house_kill_engine(struct house *h)
 
 	want(h, kill(pid, SIGKILL) == 0);
 	next_engine(h, pid);
+}
+
+void
+house_kill_engine_for_now(struct house *h)
+{
+	pid_t pid = engine_pid(h);
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	want(h, fd >= 0);
+	want(h, kill(h->rig.otpd, SIGSTOP) == 0);
+	want(h, kill(pid, SIGKILL) == 0);
+	rig_await_readable(&h->rig, fd, "the end of the engine");
+	(void)close(fd);
 }
 
 void

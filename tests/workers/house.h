@@ -99,6 +99,8 @@ void	house_is(struct house *h, const char *path, const char *state,
 void	house_settle(struct house *h);
 /* kill -9, and the next engine serves. */
 void	house_kill_engine(struct house *h);
+/* The next one does not come before otpd is sent SIGCONT. */
+void	house_kill_engine_for_now(struct house *h);
 /* kill -9 of otpd itself, and the next one serves. */
 void	house_kill_otpd(struct house *h);
 

@@ -5,6 +5,7 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +61,37 @@ START_TEST(a_child_is_started_called_counted_and_terminated)
 	want(&h, n.active == 1 && n.specs == 1);
 	want(&h, otp_count_children(h.o, "/", WANT_MS, &n) == 0);
 	want(&h, n.specs == 2 && n.supervisors == 1 && n.workers == 1);
+	house_done(&h);
+}
+END_TEST
+
+START_TEST(children_are_listed_newest_first)
+{
+	struct otp_child *list;
+	struct house h;
+	size_t n = 99;
+
+	begin(&h, __func__);
+	want(&h, otp_which_children(h.o, "pool", WANT_MS, &list, &n) == 0);
+	want(&h, n == 0 && list == NULL);
+	want(&h, start(&h, "a") == 0 && start(&h, "b") == 0);
+	want(&h, otp_which_children(h.o, "pool", WANT_MS, &list, &n) == 0);
+	want(&h, n == 2 && strcmp(list[0].id, "b") == 0 &&
+	    strcmp(list[1].id, "a") == 0);
+	want(&h, list[0].pid == house_pid(&h, "pool/b") &&
+	    list[0].state == OTP_CHILD_RUNNING && !list[0].supervisor);
+	free(list);
+	want(&h, otp_terminate_child(h.o, "/", "plain", WANT_MS) == 0);
+	want(&h, otp_which_children(h.o, "/", WANT_MS, &list, &n) == 0);
+	want(&h, n == 2 && strcmp(list[0].id, "plain") == 0 &&
+	    list[0].pid == 0 && list[0].state == OTP_CHILD_STOPPED);
+	want(&h, list[1].supervisor && list[1].pid == 0 &&
+	    list[1].state == OTP_CHILD_RUNNING);
+	free(list);
+	want(&h, otp_which_children(h.o, "none", WANT_MS, &list, &n) ==
+	    -OTP_ENOPROC);
+	want(&h, otp_which_children(h.o, "plain", WANT_MS, &list, &n) ==
+	    -OTP_EREMOTE);
 	house_done(&h);
 }
 END_TEST
@@ -136,6 +168,34 @@ START_TEST(max_children_is_said)
 }
 END_TEST
 
+/* Asked by a worker, over its link. */
+START_TEST(a_start_while_the_engine_is_dead_waits_for_the_next)
+{
+	struct otp_child *list;
+	struct house h;
+	uint64_t request;
+	char *reply;
+	size_t n;
+	int rc;
+
+	begin(&h, __func__);
+	house_kill_engine_for_now(&h);
+	request = house_send(&h, "plain", "{\"do\":\"control\",\"request\":"
+	    "\"{\\\"op\\\":\\\"start_child\\\",\\\"sup\\\":"
+	    "\\\"pool\\\",\\\"spec\\\":{\\\"id\\\":\\\"a\\\","
+	    "\\\"args\\\":[\\\"a\\\"]}}\"}");
+	want(&h, kill(h.rig.otpd, SIGCONT) == 0);
+	rc = otp_receive_response(h.o, request, WANT_MS, &reply, NULL);
+	if (rc < 0 || strstr(reply, "\"started\"") == NULL)
+		rig_fail(&h.rig, "%d: %s", rc, rc == 0 ? reply : "");
+	free(reply);
+	want(&h, otp_which_children(h.o, "pool", WANT_MS, &list, &n) == 0);
+	want(&h, n == 1 && strcmp(list[0].id, "a") == 0);
+	free(list);
+	house_done(&h);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -144,10 +204,13 @@ suite(void)
 
 	tcase_set_timeout(c, 60);
 	tcase_add_test(c, a_child_is_started_called_counted_and_terminated);
+	tcase_add_test(c, children_are_listed_newest_first);
 	tcase_add_test(c,
 	    a_child_of_the_configuration_is_stopped_started_and_deleted);
 	tcase_add_test(c, a_refusal_is_no_success);
 	tcase_add_test(c, max_children_is_said);
+	tcase_add_test(c,
+	    a_start_while_the_engine_is_dead_waits_for_the_next);
 	suite_add_tcase(s, c);
 	return s;
 }

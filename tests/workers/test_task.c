@@ -414,6 +414,57 @@ START_TEST(a_task_in_flight_survives_the_engine)
 }
 END_TEST
 
+/* In a process of its own: said is readable once it knows the engine, which
+ * may be killed before it is told to go on. */
+static void
+ask_a_dead_engine(struct house *h, int said, int go)
+{
+	char run[256];
+	const struct otp_options options = { .size = sizeof(options),
+	    .runtime_dir = run };
+	struct otp_count n;
+	struct otp *o;
+	char c = 0;
+	uint64_t task;
+	char *value;
+
+	(void)snprintf(run, sizeof(run), "%s/run", h->rig.dir);
+	o = otp_new(&options);
+	if (o == NULL || otp_count_children(o, "made", WANT_MS, &n) != 0 ||
+	    write(said, &c, 1) != 1 || read(go, &c, 1) != 1)
+		_exit(1);
+	if (otp_task_sup_async(o, "made", words, "a b  c", 6, 0, &task) < 0) {
+		fprintf(stderr, "%s\n", otp_reason(o));
+		_exit(2);
+	}
+	if (otp_task_await(o, task, WANT_MS, &value, NULL) < 0)
+		_exit(3);
+	_exit(strcmp(value, "3") == 0 ? 0 : 4);
+}
+
+START_TEST(a_task_that_is_started_while_the_engine_is_dead_waits_for_the_next)
+{
+	int said[2], go[2], status;
+	struct house h;
+	pid_t pid;
+	char c = 0;
+
+	start(&h, __func__);
+	want(&h, pipe(said) == 0 && pipe(go) == 0);
+	pid = fork();
+	if (pid == 0)
+		ask_a_dead_engine(&h, said[1], go[0]);
+	want(&h, read(said[0], &c, 1) == 1);
+	house_kill_engine_for_now(&h);
+	want(&h, write(go[1], &c, 1) == 1);
+	want(&h, kill(h.rig.otpd, SIGCONT) == 0);
+	want(&h, waitpid(pid, &status, 0) == pid);
+	if (status != 0)
+		rig_fail(&h.rig, "it ended with %d", WEXITSTATUS(status));
+	house_done(&h);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -429,6 +480,7 @@ main(void)
 		T10_ignored_it_is_not_linked_any_more,
 		a_stream_of_supervised_tasks,
 		a_task_in_flight_survives_the_engine,
+		a_task_that_is_started_while_the_engine_is_dead_waits_for_the_next,
 	};
 	Suite *suite = suite_create("supervised tasks");
 	TCase *tc = tcase_create("otpd");
