@@ -47,7 +47,9 @@ engine_told_trouble(struct engine *e, const struct spawn_trouble *t)
 		[SPAWN_T_ENGINE_STOPPED] = "the engine was stopped by a signal "
 		    "and continued by otpd",
 		[SPAWN_T_LOGGER_STOPPED] = "the logger was stopped by a signal "
-		    "and continued by otpd" };
+		    "and continued by otpd",
+		[SPAWN_T_UNWATCHED] = "otpd notices the ends of some services "
+		    "that it took over a little late: " };
 	char reason[REASON_MAX], why[128];
 
 	if (t->kind >= SPAWN_NTROUBLES || e->rung == SPAWN_RUNG_HOLD)

@@ -16,6 +16,7 @@
 
 #define ENDS_AT_ONCE	32
 #define PATIENCE	(100 * MS)	/* with who is to reap it */
+#define LOOK_AGAIN	(100 * MS)	/* at those that cannot be watched */
 
 bool
 adopted_check(const struct child *c)
@@ -43,34 +44,64 @@ watch(struct spawner *sp, struct child *c, int op, uint32_t events)
 	return epoll_ctl(sp->adopted, op, c->code, &ev) < 0 ? -errno : 0;
 }
 
-int
-adopted_init(struct spawner *sp)
+static bool
+lives(const struct child *c)
+{
+	return c->state == SPAWN_ALIVE && c->adopted;
+}
+
+static int
+open_watch(struct spawner *sp)
 {
 	struct epoll_event ev = { .events = EPOLLIN,
 	    .data = { .ptr = &sp->adopted } };
+	int fd = epoll_create1(EPOLL_CLOEXEC), rc;
+
+	if (fd < 0)
+		return -errno;
+	if (epoll_ctl(sp->epoll, EPOLL_CTL_ADD, fd, &ev) < 0) {
+		rc = -errno;
+		(void)close(fd);
+		return rc;
+	}
+	sp->adopted = fd;
+	return 0;
+}
+
+/* Those that are not yet; that one cannot be keeps no other from it. */
+static int
+watch_all(struct spawner *sp)
+{
 	uint32_t i;
-	int rc = 0;
+	int one, rc = 0, worst = 0;
+
+	if (sp->adopted < 0)
+		rc = open_watch(sp);
+	for (i = 1; rc >= 0 && i < sp->table.high; i++) {
+		one = lives(&sp->table.slots[i]) ? watch(sp,
+		    &sp->table.slots[i], EPOLL_CTL_ADD, EPOLLIN) : 0;
+		if (one < 0 && one != -EEXIST)
+			worst = one;
+	}
+	return rc < 0 ? rc : worst;
+}
+
+int
+adopted_init(struct spawner *sp)
+{
+	uint32_t i;
 
 	sp->adopted = -1;
 	sp->nadopted = 0;
-	for (i = 1; i < sp->table.high; i++) {
-		struct child *c = &sp->table.slots[i];
-
-		if (c->state != SPAWN_ALIVE || !c->adopted)
-			continue;
-		if (sp->adopted < 0)
-			sp->adopted = epoll_create1(EPOLL_CLOEXEC);
-		if (sp->adopted < 0)
-			return -errno;
-		rc = watch(sp, c, EPOLL_CTL_ADD, EPOLLIN);
-		if (rc < 0)
-			return rc;
-		sp->nadopted++;
-	}
-	if (sp->adopted >= 0 &&
-	    epoll_ctl(sp->epoll, EPOLL_CTL_ADD, sp->adopted, &ev) < 0)
-		return -errno;
-	return 0;
+	sp->unwatched = 0;
+	for (i = 1; i < sp->table.high; i++)
+		sp->nadopted += lives(&sp->table.slots[i]);
+	if (sp->nadopted == 0)
+		return 0;
+	sp->unwatched = watch_all(sp);
+	if (sp->unwatched < 0)
+		sp->unjudged_ns = now_ns() + LOOK_AGAIN;
+	return sp->unwatched;
 }
 
 /* What is left of its group goes with it, as with children of our own. */
@@ -113,7 +144,7 @@ adopted_reap(struct spawner *sp)
 	for (i = 0; i < n; i++) {
 		struct child *c = ev[i].data.ptr;
 
-		if (c->state != SPAWN_ALIVE || !c->adopted || judge(sp, c))
+		if (!lives(c) || judge(sp, c))
 			continue;
 		if ((ev[i].events & EPOLLHUP) != 0) {
 			ended(sp, c, SPAWN_STATUS_UNKNOWN);
@@ -137,11 +168,14 @@ adopted_tick(struct spawner *sp, uint64_t now)
 	for (i = 1; i < sp->table.high; i++) {
 		struct child *c = &sp->table.slots[i];
 
-		if (c->state != SPAWN_ALIVE || !c->adopted ||
-		    !process_ended(c->code, 0) || judge(sp, c))
+		if (!lives(c) || !process_ended(c->code, 0) || judge(sp, c))
 			continue;
 		ended(sp, c, SPAWN_STATUS_UNKNOWN);
 	}
+	if (sp->unwatched < 0)
+		sp->unwatched = watch_all(sp);
+	if (sp->unwatched < 0)
+		sp->unjudged_ns = now + LOOK_AGAIN;
 }
 
 bool

@@ -13,7 +13,8 @@ bool	adopted_check(const struct child *c);
 /* Calls fn for the descriptor of each, below slot high.  Async-signal-safe. */
 void	adopted_each_fd(const struct child *slots, uint32_t high,
 	    void (*fn)(int fd));
-/* Watches all in the table.  0 or -errno. */
+/* Watches all in the table.  -errno: some are only looked at now and then,
+ * until they can be. */
 int	adopted_init(struct spawner *sp);
 /* Some have ended: looks at all that have. */
 void	adopted_reap(struct spawner *sp);

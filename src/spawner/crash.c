@@ -32,6 +32,7 @@ static struct {
 	const char	*argv[ARGS_MAX];
 	char		**env;
 	char		 manifest[sizeof(MANIFEST_ENV) + SAY_NUMBER];
+	char		 nofile[sizeof(NOFILE_ENV) + SAY_NUMBER];
 	char		 stack[STACK_SIZE] __attribute__((aligned(64)));
 	volatile sig_atomic_t depth;	/* crashes in the handler of crashes */
 } self;
@@ -170,24 +171,37 @@ make_arguments(const struct options *o)
 	self.argv[n] = NULL;
 }
 
-/* Otpd's own and the manifest's number. */
+/* name=value, of which out has room for a number. */
+static void
+make_variable(const char *name, size_t len, long value, char *out)
+{
+	char number[SAY_NUMBER];
+	const char *digits = say_number(value, number);
+
+	memcpy(out, name, len);
+	memcpy(out + len, digits, strlen(digits) + 1);
+}
+
+/* Otpd's own, the manifest's number, and what is needed without one. */
 static int
 make_environment(const struct spawner *sp)
 {
-	static const char prefix[] = MANIFEST_ENV "=";
-	char number[SAY_NUMBER];
-	const char *digits = say_number(sp->manifest, number);
+	static const char manifest[] = MANIFEST_ENV "=";
+	static const char nofile[] = NOFILE_ENV "=";
 	size_t n = 0;
 
-	memcpy(self.manifest, prefix, sizeof(prefix) - 1);
-	memcpy(self.manifest + sizeof(prefix) - 1, digits, strlen(digits) + 1);
+	make_variable(manifest, sizeof(manifest) - 1, sp->manifest,
+	    self.manifest);
+	make_variable(nofile, sizeof(nofile) - 1, (long)sp->nofile.rlim_cur,
+	    self.nofile);
 	while (sp->env[n] != NULL)
 		n++;
-	self.env = calloc(n + 2, sizeof(*self.env));
+	self.env = calloc(n + 3, sizeof(*self.env));
 	if (self.env == NULL)
 		return -ENOMEM;
 	memcpy(self.env, sp->env, n * sizeof(*self.env));
 	self.env[n] = self.manifest;
+	self.env[n + 1] = self.nofile;
 	return 0;
 }
 

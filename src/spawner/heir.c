@@ -136,12 +136,31 @@ heir_connect(const char *dir)
 	return rc;
 }
 
+/* They are here for these numbers; -EPROTO, with them closed. */
+static int
+note_all(const struct heir_message *m, const int *fds, int n)
+{
+	int i, rc = m->type == HEIR_FDS && m->n == (uint32_t)n ? 0 : -EPROTO;
+
+	for (i = 0; i < n; i++) {
+		int number = rc == 0 ? m->numbers[i] : -1;
+
+		if (number < 0 || number >= NUMBERS_MAX)
+			rc = -EPROTO;
+		if (rc < 0 || here[number] != 0)
+			(void)close(fds[i]);
+		else
+			here[number] = 1 + fds[i];
+	}
+	return rc;
+}
+
 /* All descriptors; *out_first is the number of the first. */
 static int
 receive_all(int sock, int *out_first)
 {
 	struct heir_message m;
-	int fds[HEIR_BATCH], i, n;
+	int fds[HEIR_BATCH], n;
 
 	*out_first = -1;
 	for (;;) {
@@ -150,18 +169,11 @@ receive_all(int sock, int *out_first)
 			return n;
 		if (m.type == HEIR_END)
 			return 0;
-		if (m.type != HEIR_FDS || m.n != (uint32_t)n)
-			return -EPROTO;
-		for (i = 0; i < n; i++) {
-			if (m.numbers[i] < 0 || m.numbers[i] >= NUMBERS_MAX)
-				return -EPROTO;
-			if (here[m.numbers[i]] != 0)
-				(void)close(fds[i]);
-			else
-				here[m.numbers[i]] = 1 + fds[i];
-			if (*out_first < 0)
-				*out_first = m.numbers[i];
-		}
+		n = note_all(&m, fds, n);
+		if (n < 0)
+			return n;
+		if (*out_first < 0 && m.n > 0)
+			*out_first = m.numbers[0];
 		n = heir_say(sock, HEIR_NEXT);
 		if (n < 0)
 			return n;
@@ -283,46 +295,122 @@ make_manifest(struct spawner *sp, int number)
 		end_logger(&m->logger);
 	}
 	(void)munmap(m, sizeof(*m));
+	if (rc < 0)
+		(void)close(fd);
 	return rc < 0 ? rc : fd;
 }
 
 /* What belongs to this process and not to the one before it. */
-static int
-take(struct spawner *sp, int manifest)
-{
-	struct rlimit nofile = sp->nofile;
-	int ready = sp->ready, rc;
-	char oom[sizeof(sp->oom)];
+struct own {
+	int		null, out, err, dir, lock, ready;
+	struct rlimit	nofile;
+	char		oom[sizeof(((struct spawner *)NULL)->oom)];
+};
 
-	memcpy(oom, sp->oom, sizeof(oom));
-	(void)close(sp->dir);
-	(void)close(sp->lock);
-	rc = takeover(sp, manifest);
+static void
+remember(const struct spawner *sp, struct own *own)
+{
+	*own = (struct own){ sp->null, sp->out, sp->err, sp->dir, sp->lock,
+	    sp->ready, sp->nofile, "" };
+	memcpy(own->oom, sp->oom, sizeof(own->oom));
+}
+
+static int
+take(struct spawner *sp, const struct own *own, int manifest)
+{
+	int rc = takeover(sp, manifest);
+
 	if (rc < 0)
 		return rc;
-	sp->nofile = nofile;
-	sp->ready = ready;
-	memcpy(sp->oom, oom, sizeof(oom));
+	(void)close(own->dir);
+	(void)close(own->lock);
+	sp->nofile = own->nofile;
+	sp->ready = own->ready;
+	memcpy(sp->oom, own->oom, sizeof(sp->oom));
 	manifest_seal(sp);
 	return 0;
+}
+
+/* As it was before anything was received. */
+static void
+give_back(struct spawner *sp, const struct own *own)
+{
+	int number, fd;
+
+	for (number = 0; number < NUMBERS_MAX; number++) {
+		fd = here[number] - 1;
+		if (fd >= 0 && fd != own->null && fd != own->out &&
+		    fd != own->err)
+			(void)close(fd);
+	}
+	memset(here, 0, sizeof(here));
+	memset(&sp->table, 0, sizeof(sp->table));
+	memset(&sp->held, 0, sizeof(sp->held));
+	sp->null = own->null;
+	sp->out = own->out;
+	sp->err = own->err;
+	sp->dir = own->dir;
+	sp->lock = own->lock;
+	sp->nofile = own->nofile;
+	sp->ready = own->ready;
+	memcpy(sp->oom, own->oom, sizeof(sp->oom));
+}
+
+/* The keeper stops all and ends, or is ended: then what is left is known by
+ * its marker, and stopped by who has the lock. */
+static void
+dismiss(int sock)
+{
+	struct heir_message m;
+	struct ucred peer = { .pid = 0 };
+	socklen_t len = sizeof(peer);
+	int fds[HEIR_BATCH], fd;
+
+	(void)getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &peer, &len);
+	fd = process_open(peer.pid);
+	if (heir_say(sock, HEIR_STOP) == 0)
+		(void)heir_hear(sock, &m, fds);	/* until it is gone */
+	if (fd < 0)
+		return;
+	if (!process_ended(fd, LOGGER_MS)) {
+		process_signal(fd, peer.pid, SIGKILL, false);
+		(void)process_ended(fd, LOGGER_MS);
+	}
+	(void)close(fd);
+}
+
+static int
+complain(const struct spawner *sp, int rc)
+{
+	bool machine = rc != -EPROTO && rc != -EBADMSG && rc != -EBADF;
+
+	SAY(sp->err, "cannot take over the services of the otpd before this "
+	    "one: ", rc == -EPROTO ? "it was of another version" :
+	    machine ? strerror(-rc) : "what it left makes no sense", machine ?
+	    "; they go on, and otpd can be started again" :
+	    "; they are stopped, and all begins anew");
+	return machine ? rc : 1;
 }
 
 int
 heir_receive(struct spawner *sp, int sock)
 {
+	struct own own;
 	int first, rc;
 
+	remember(sp, &own);
 	rc = receive_all(sock, &first);
 	if (rc == 0)
 		rc = make_manifest(sp, first);
 	if (rc >= 0)
-		rc = take(sp, rc);
+		rc = take(sp, &own, rc);
 	if (rc >= 0)
 		return 0;
-	SAY(sp->err, "cannot take over the services of the otpd before this "
-	    "one: ", rc == -EPROTO ? "it was of another version" :
-	    rc == -EBADMSG ? "what it left makes no sense" : strerror(-rc),
-	    "; they are stopped, and otpd can be started again then");
-	(void)heir_say(sock, HEIR_STOP);
+	give_back(sp, &own);
+	if (rc == -ECONNRESET || rc == -EPIPE)
+		return 1;	/* another took over, or it was killed */
+	rc = complain(sp, rc);
+	if (rc == 1)
+		dismiss(sock);
 	return rc;
 }

@@ -34,8 +34,10 @@ int	heir_hear(int sock, struct heir_message *out, int fds[HEIR_BATCH]);
 /* The keeper's connection, -ENOENT when none listens, or -errno. */
 int	heir_connect(const char *dir);
 /*
- * Everything is received and *sp rebuilt from it.  -errno, having said so:
- * then the keeper was told to stop what it keeps, and ends.
+ * Everything is received and *sp rebuilt from it.  Otherwise it is said why,
+ * and *sp is as it was: -errno for a fault of the machine, over which the
+ * keeper goes on; 1 when that keeper has ended, also because nothing can be
+ * made of what it has: then it has stopped that.
  */
 int	heir_receive(struct spawner *sp, int sock);
 

@@ -168,12 +168,16 @@ is_mine(void)
 static int
 begin(void)
 {
+	static const struct timespec none = { .tv_sec = 0 };
 	struct epoll_event ev = { .events = EPOLLIN };
 	sigset_t set;
 
 	kept.epoll = epoll_create1(EPOLL_CLOEXEC);
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGTERM);
+	/* What it was sent while otpd lived was about otpd, not services. */
+	while (sigtimedwait(&set, NULL, &none) > 0)
+		;
 	kept.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	kept.listener = listen_for_heir();
 	if (kept.epoll < 0 || kept.signals < 0 || kept.listener < 0)
@@ -299,6 +303,8 @@ flush(void)
 	kept.batch.n = 0;
 	if (kept.rc == 0)
 		kept.rc = heir_hear(kept.heir, &answer, fds);
+	if (kept.rc == 0 && answer.type == HEIR_STOP)
+		stop_all();
 	if (kept.rc == 0 && answer.type != HEIR_NEXT)
 		kept.rc = -EPROTO;
 }

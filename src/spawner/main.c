@@ -34,6 +34,7 @@
 #include "spawner/upgrade.h"
 #include "spawner/watchdog.h"
 
+#define KEEPERS_MAX	16	/* asked, one after the other */
 #define OLD_KERNEL_FDS	4096	/* closed one by one without close_range */
 
 uint64_t
@@ -227,18 +228,20 @@ init_fresh(struct spawner *sp)
 	return 0;
 }
 
-/* Where an otpd was killed, whose keeper kept everything. */
+/* Where an otpd was killed, whose keeper kept everything; 1: to no avail. */
 static int
 init_heir(struct spawner *sp)
 {
 	int rc;
 
 	rc = heir_receive(sp, sp->heir);
-	if (rc == 0)
+	if (rc != 0)
+		(void)close(sp->heir);
+	else
 		rc = crash_init(sp);
 	if (rc == 0)
 		rc = runtime_own(sp);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	sp->carried->killed++;
 	keeper_tick(sp, now_ns());
@@ -246,6 +249,29 @@ init_heir(struct spawner *sp)
 	(void)close(sp->heir);
 	takeover_go_on(sp);
 	return 0;
+}
+
+/* Whoever had the runtime directory before.  One keeper may end just now while
+ * another begins, or before all is said. */
+static int
+init_runtime(struct spawner *sp)
+{
+	int rc, tries;
+
+	for (tries = 0; tries < KEEPERS_MAX; tries++) {
+		rc = runtime_lock(sp);
+		if (rc == 0)
+			return init_fresh(sp);
+		if (rc == 1)
+			rc = init_heir(sp);
+		if (rc != 1)
+			return rc;
+		(void)close(sp->dir);
+		(void)close(sp->lock);
+	}
+	SAY(sp->err, "cannot start: ", sp->opt.runtime, " is kept by one that "
+	    "does not end");
+	return -EEXIST;
 }
 
 /* Everything that can fail at the start, said once. */
@@ -272,10 +298,7 @@ init(struct spawner *sp)
 	init_oom_score(sp);
 	sp->self = -1;
 	sp->keeper_ns = now_ns();
-	rc = runtime_lock(sp);
-	if (rc < 0)
-		return rc;
-	return rc == 0 ? init_fresh(sp) : init_heir(sp);
+	return init_runtime(sp);
 }
 
 /* The same, for who goes on where somebody ended. */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "spawner/process.h"
 #include "spawner/runtime.h"
 #include "spawner/say.h"
 #include "spawner/state.h"
@@ -170,7 +171,8 @@ find_program(char out[PATH_MAX])
 void
 manifest_seal(struct spawner *sp)
 {
-	struct manifest_constant *c = &sp->carried->c;
+	static struct manifest_constant made;
+	struct manifest_constant *c = &made;
 	size_t i;
 
 	memset(c, 0, sizeof(*c));
@@ -187,6 +189,10 @@ manifest_seal(struct spawner *sp)
 		c->fds[i] = *manifest_fd(sp, (enum manifest_fd)i);
 	c->pid1 = getpid() == 1;
 	c->sum = sum_of(c);
+	/* As a rule it is the same: half of it would be worth nothing to the
+	 * next otpd, if this one were killed here. */
+	if (memcmp(c, &sp->carried->c, sizeof(*c)) != 0)
+		memcpy(&sp->carried->c, c, sizeof(*c));
 	sp->carried->ready = sp->ready;
 }
 
@@ -285,6 +291,22 @@ load_inbox(struct inbox *in)
 	return bad;
 }
 
+/* They come first: were one closed as anything else, a service that runs
+ * would be taken for one that has ended. */
+static void
+claim_adopted(struct table *t)
+{
+	uint32_t i;
+
+	for (i = 1; i < t->high; i++) {
+		struct child *c = &t->slots[i];
+
+		if (c->state == SPAWN_ALIVE && c->adopted &&
+		    !(process_is(c->code, c->pid) && claim(c->code)))
+			c->code = -1;
+	}
+}
+
 static uint32_t
 load_rest(struct spawner *sp, struct manifest *m)
 {
@@ -330,6 +352,7 @@ manifest_load(struct spawner *sp, int fd, uint32_t *out_bad)
 		(void)munmap(m, sizeof(*m));
 		return rc;
 	}
+	claim_adopted(&sp->table);
 	point_at(sp, m);
 	sp->held.backed = (uint32_t)((backed - (int64_t)offsetof(struct
 	    manifest, held)) / (int64_t)sizeof(struct held));

@@ -17,6 +17,8 @@
 
 #define MANIFEST_VERSION 1U	/* of the form of it and of the table */
 #define MANIFEST_ENV	"OTPD_MANIFEST"	/* its descriptor, in decimal */
+#define NOFILE_ENV	"OTPD_NOFILE"	/* beside it: the limit of descriptors
+					 * that otpd was started with */
 #define MANIFEST_FORM	160	/* room for manifest_form() */
 #define DEATHS_KEPT	6	/* of the engine's or the logger's, to judge
 				 * whether it loops */

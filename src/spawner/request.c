@@ -176,9 +176,11 @@ passed_fd(struct msghdr *m)
 static void
 drop_fd(struct inbox *in)
 {
-	if (in->fd >= 0)
-		(void)close(in->fd);
-	in->fd = -1;
+	int fd = in->fd;
+
+	in->fd = -1;		/* ahead of its number being another's */
+	if (fd >= 0)
+		(void)close(fd);
 }
 
 /* The next message.  False when there is none; -EPIPE in *out_rc at the end,

@@ -107,6 +107,7 @@ struct spawner {
 	int		adopted;	/* epoll of the pidfds of those */
 	int		heir;		/* the keeper we take over from; -1 */
 	uint32_t	nadopted;	/* that live */
+	int		unwatched;	/* why some of those are not; 0 */
 	uint64_t	unjudged_ns;	/* when not to wait any more for how
 					 * adopted ones ended; 0: none has */
 	uint64_t	keeper_ns;	/* when to make one; 0: not to */

@@ -22,23 +22,38 @@
 #include "spawner/quit.h"
 #include "spawner/reap.h"
 #include "spawner/say.h"
+#include "spawner/watchdog.h"
 
 #define PATIENCE	(3000 * MS)	/* with the logger */
+
+static uint64_t first_nofile;	/* before any otpd; 0: not known */
+
+/* A number of the environment, which loses it; -1: none. */
+static int64_t
+take_number(const char *name)
+{
+	const char *p = getenv(name);
+	int64_t n = 0;
+
+	if (p == NULL)
+		return -1;
+	for (; *p >= '0' && *p <= '9' && n < INT64_MAX / 16; p++)
+		n = n * 10 + (*p - '0');
+	if (*p != '\0')
+		n = -1;
+	(void)unsetenv(name);
+	return n;
+}
 
 int
 takeover_asked(void)
 {
-	const char *value = getenv(MANIFEST_ENV), *p;
-	int fd = 0;
+	int64_t fd = take_number(MANIFEST_ENV);
+	int64_t nofile = take_number(NOFILE_ENV);
 
-	if (value == NULL)
-		return -1;
-	for (p = value; *p >= '0' && *p <= '9' && fd < 1 << 20; p++)
-		fd = fd * 10 + (*p - '0');
-	if (*p != '\0')
-		fd = -1;
-	(void)unsetenv(MANIFEST_ENV);
-	return fd;
+	if (fd >= 0 && nofile > 0)
+		first_nofile = (uint64_t)nofile;
+	return fd < 1 << 20 ? (int)fd : -1;
 }
 
 static void
@@ -65,8 +80,7 @@ gone(struct table *t, struct child *c)
 {
 	bool intact = table_intact(c);
 
-	table_ended(t, c, c->adopted ? SPAWN_STATUS_UNKNOWN : SIGKILL,
-	    now_ns());
+	table_ended(t, c, SPAWN_STATUS_UNKNOWN, now_ns());
 	c->adopted = false;
 	if (!intact)
 		table_forget(t, c);
@@ -141,6 +155,18 @@ replace(struct spawner *sp, struct program *p)
 		p->restart_ns = now_ns();
 }
 
+static void
+watch_adopted(struct spawner *sp)
+{
+	int rc = adopted_init(sp);
+
+	if (rc == 0)
+		return;
+	SAY(sp->err, "cannot watch all services that were taken over: ",
+	    strerror(-rc), "; the ends of some are noticed a little later");
+	watchdog_trouble(sp, SPAWN_T_UNWATCHED, -rc);
+}
+
 void
 takeover_go_on(struct spawner *sp)
 {
@@ -155,8 +181,7 @@ takeover_go_on(struct spawner *sp)
 		program_resume(sp->engine);	/* it is another one */
 	}
 	manifest_seal(sp);
-	if (adopted_init(sp) < 0)
-		SAY(sp->err, "cannot watch the services that were taken over");
+	watch_adopted(sp);
 	replace(sp, sp->engine);
 	replace(sp, sp->logger);
 	if (sp->engine->pid != 0)
@@ -173,6 +198,19 @@ takeover_go_on(struct spawner *sp)
 	reap_all(sp);
 	if (quitting != 0)
 		quit_begin(sp, (int)quitting - 1);
+}
+
+/* The manifest knows more, but is not to be believed. */
+static void
+restore_limits(void)
+{
+	struct rlimit l;
+
+	if (first_nofile == 0 || getrlimit(RLIMIT_NOFILE, &l) < 0 ||
+	    first_nofile > l.rlim_max)
+		return;
+	l.rlim_cur = (rlim_t)first_nofile;
+	(void)setrlimit(RLIMIT_NOFILE, &l);
 }
 
 void
@@ -201,6 +239,7 @@ takeover_give_up(struct spawner *sp, int error)
 		if (waitid(P_ALL, 0, &si, WEXITED) < 0 && errno == ECHILD)
 			break;
 	}
+	restore_limits();
 	memset(&sp->table, 0, sizeof(sp->table));
 	memset(&sp->held, 0, sizeof(sp->held));
 }

@@ -70,10 +70,12 @@ channel_watch(struct spawner *sp, struct program *p, uint32_t events)
 void
 channel_close(struct program *p)
 {
-	if (p->channel >= 0)
-		(void)close(p->channel);
-	p->channel = -1;
+	int fd = p->channel;
+
+	p->channel = -1;	/* ahead of its number being another's */
 	p->full = false;
+	if (fd >= 0)
+		(void)close(fd);
 }
 
 /* A record without a body, or with one of n bytes. */

@@ -137,6 +137,7 @@ struct spawn_quit { int32_t code; uint32_t pad; };
 enum spawn_trouble_kind {	/* that only the spawner can see */
 	SPAWN_T_ENGINE_START, SPAWN_T_LOGGER_START,	/* error: why not */
 	SPAWN_T_ENGINE_STOPPED, SPAWN_T_LOGGER_STOPPED,	/* continued it */
+	SPAWN_T_UNWATCHED,	/* services that were taken over; error: why */
 	SPAWN_NTROUBLES
 };
 struct spawn_trouble { uint32_t kind; int32_t error; uint32_t count, pad; };

@@ -82,9 +82,10 @@ main(int argc, char **argv)
 	(void)sigaddset(&set, SIGUSR1);
 	(void)sigaddset(&set, SIGUSR2);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	/* Each start that is noted has said so. */
+	(void)dprintf(1, "hello from %s\n", id);
 	if (note_start(dir, id) < 0)
 		return 102;
-	(void)dprintf(1, "hello from %s\n", id);
 	switch (take_mode()) {
 	case 'e':
 		_exit(1);

@@ -173,6 +173,32 @@ check_descriptors(struct rig *r, const char *path, pid_t pid, bool server)
 		(void)closedir(dir);
 }
 
+/* One that otpd has not started is not told of by SIGCHLD: it has a descriptor
+ * of the process. */
+static void
+check_watched(struct rig *r, const char *path, pid_t pid)
+{
+	char dir[64], name[128], want[32], text[1024];
+	struct dirent *entry;
+	bool found = false;
+	DIR *fds;
+
+	(void)snprintf(dir, sizeof(dir), "/proc/%d/fdinfo", r->otpd);
+	(void)snprintf(want, sizeof(want), "\nPid:\t%d\n", pid);
+	fds = opendir(dir);
+	while (!found && fds != NULL && (entry = readdir(fds)) != NULL) {
+		(void)snprintf(name, sizeof(name), "%s/%.16s", dir,
+		    entry->d_name);
+		(void)slurp(name, text, sizeof(text));
+		found = strstr(text, want) != NULL;
+	}
+	if (fds != NULL)
+		(void)closedir(fds);
+	if (!found)
+		rig_fail(r, "pid %d of %s was taken over, and is not watched",
+		    pid, path);
+}
+
 static void
 check_process(struct rig *r, const cJSON *child, pid_t pid)
 {
@@ -182,6 +208,8 @@ check_process(struct rig *r, const cJSON *child, pid_t pid)
 	(void)snprintf(number_text, sizeof(number_text), "%d", pid);
 	if (!is_ours(r, number_text))
 		rig_fail(r, "pid %d of %s is not a child of otpd", pid, path);
+	if (clean_parent_of(number_text) != r->otpd)
+		check_watched(r, path, pid);
 	check_environment(r, path, pid);
 	(void)snprintf(line, sizeof(line), "\nUid:\t%d\t%d\t", getuid(),
 	    getuid());

@@ -31,7 +31,8 @@
 #include <unistd.h>
 
 static struct fault_plan *plan;
-static int dying;			/* after the call under way */
+static int dying;			/* it is, after the call under way; its clones
+					 * are not */
 
 static int
 same(const char *a, const char *b)
@@ -93,7 +94,7 @@ fault(const char *function)
 	if (plan->error == FAULT_KILL)
 		(void)syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
 	if (plan->error == FAULT_KILL_AFTER) {
-		dying = 1;
+		dying = (int)syscall(SYS_getpid);
 		return 0;
 	}
 	if (plan->error < 0)
@@ -105,7 +106,7 @@ fault(const char *function)
 static void
 die_if_dying(void)
 {
-	if (dying)
+	if (dying != 0 && dying == (int)syscall(SYS_getpid))
 		(void)syscall(SYS_kill, syscall(SYS_getpid), SIGKILL);
 }
 

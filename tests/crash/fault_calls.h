@@ -140,6 +140,7 @@ NEVER(sigaction)	/* of signals that exist */
 NEVER(sigaltstack)	/* of a stack that is large enough */
 NEVER(signal)
 NEVER(sigprocmask)
+NEVER(sigtimedwait)	/* says only that none is left */
 NEVER(umask)
 NEVER(readdir)		/* what cannot be read is at its end */
 NEVER(closedir)

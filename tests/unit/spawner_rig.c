@@ -98,6 +98,15 @@ become_otpd(struct rig *r, const char *option)
 	_exit(95);
 }
 
+static void
+launch(struct rig *r, const char *option)
+{
+	r->otpd = fork();
+	ck_assert_int_ge(r->otpd, 0);
+	if (r->otpd == 0)
+		become_otpd(r, option);
+}
+
 void
 rig_start_with(struct rig *r, const char *option)
 {
@@ -116,10 +125,54 @@ rig_start_with(struct rig *r, const char *option)
 	link_double(r, "otp-engine");
 	link_double(r, "otp-logger");
 	make_listener(r);
-	r->otpd = fork();
-	ck_assert_int_ge(r->otpd, 0);
-	if (r->otpd == 0)
-		become_otpd(r, option);
+	launch(r, option);
+}
+
+/* The parent of a process, 0 when there is none such. */
+static pid_t
+parent_of(pid_t pid)
+{
+	char path[64], text[512], *p;
+	ssize_t n = -1;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, text, sizeof(text) - 1);
+		(void)close(fd);
+	}
+	text[n > 0 ? n : 0] = '\0';
+	p = strrchr(text, ')');
+	return p != NULL ? atoi(p + 4) : 0;
+}
+
+/* Until both are there; those that the otpd before had started are let go. */
+static void
+accept_both(struct rig *r)
+{
+	while (parent_of(r->engine.pid) != r->otpd ||
+	    parent_of(r->logger.pid) != r->otpd)
+		rig_accept(r);
+}
+
+void
+rig_relaunch(struct rig *r)
+{
+	(void)kill(r->otpd, SIGKILL);
+	ck_assert_int_eq(waitpid(r->otpd, NULL, 0), r->otpd);
+	/* It does not listen, and would be waited for. */
+	if (r->logger.pid > 0)
+		(void)kill(r->logger.pid, SIGKILL);
+	memset(r->children, 0, sizeof(r->children));
+	launch(r, NULL);
+}
+
+void
+rig_replace(struct rig *r)
+{
+	rig_relaunch(r);
+	accept_both(r);
 }
 
 void
@@ -224,13 +277,19 @@ rig_accept(struct rig *r)
 	    .msg_control = control.buf, .msg_controllen = sizeof(control) };
 	struct cmsghdr *c;
 	struct part *p;
+	ssize_t n;
 
-	await(r->listener, POLLIN);
-	conn = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC);
-	ck_assert_int_ge(conn, 0);
-	await(conn, POLLIN);
-	ck_assert_int_eq(recvmsg(conn, &m, MSG_CMSG_CLOEXEC),
-	    1 + (int)sizeof(pid));
+	for (;;) {
+		await(r->listener, POLLIN);
+		conn = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC);
+		ck_assert_int_ge(conn, 0);
+		await(conn, POLLIN);
+		n = recvmsg(conn, &m, MSG_CMSG_CLOEXEC);
+		if (n > 0)
+			break;
+		(void)close(conn);	/* it was killed with its otpd */
+	}
+	ck_assert_int_eq(n, 1 + (int)sizeof(pid));
 	p = part == 'e' ? &r->engine : &r->logger;
 	forget_part(p);
 	p->conn = conn;

@@ -50,6 +50,10 @@ struct rig {
 
 void	rig_start(struct rig *r);	/* and wait for engine and logger */
 void	rig_start_with(struct rig *r, const char *option);
+/* Kill otpd, if it lives; the next one takes over, with another engine and
+ * logger. */
+void	rig_replace(struct rig *r);
+void	rig_relaunch(struct rig *r);	/* and do not wait for them */
 void	rig_stop(struct rig *r, int code);	/* QUIT, and code is otpd's */
 int	rig_wait_otpd(struct rig *r);	/* its status; cleans */
 void	rig_clean(struct rig *r);	/* removes the directory */

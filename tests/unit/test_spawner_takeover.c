@@ -5,6 +5,7 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "spawner/table.h"
 #include "spawner_rig.h"
 
 #define MANY	300
@@ -153,6 +155,127 @@ START_TEST(what_was_said_before_a_crash_is_heard)
 	ck_assert_int_eq(rig_until(&rig, 1, SPAWN_EXITED)->status, SIGUSR2);
 	ck_assert_int_eq(rig.children[1].pid, pid);
 	(void)close(fds[0]);
+	rig_stop(&rig, 0);
+}
+END_TEST
+
+/* An engine's HELLO that otpd was killed over is not that of the next one. */
+START_TEST(after_a_kill_an_engine_is_told_everything_once)
+{
+	struct spawn_hello hello = { SPAWN_VERSION, 0, 0 };
+	char path[128];
+	pid_t pid;
+
+	begin();
+	snprintf(path, sizeof(path), "%s/service", rig.dir);
+	rig_order(&rig, 1, NULL, "outlive", path);
+	pid = rig_until(&rig, 1, SPAWN_ALIVE)->pid;
+	rig_end(&rig.engine, -1);
+	rig_accept(&rig);
+	stopped();
+	hello.pid = (uint32_t)rig.engine.pid;
+	rig_send(&rig, SPAWN_HELLO, 0, &hello, sizeof(hello));
+	rig_replace(&rig);
+	rig_hello(&rig);
+	ck_assert_int_eq(rig_until(&rig, 1, SPAWN_ALIVE)->pid, pid);
+	rig.listed = false;
+	rig_ping(&rig, 7);
+	ck_assert(!rig.listed);
+	rig_stop(&rig, 0);
+}
+END_TEST
+
+/* What otpd has mapped of this name: the table, or the manifest. */
+static int
+open_memory(const char *name)
+{
+	char path[64], to[128];
+	ssize_t n;
+	int i;
+
+	for (i = 0; i < RIG_NOFILE; i++) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)rig.otpd,
+		    i);
+		n = readlink(path, to, sizeof(to) - 1);
+		to[n > 0 ? n : 0] = '\0';
+		if (strstr(to, name) != NULL)
+			return open(path, O_RDWR | O_CLOEXEC);
+	}
+	return -1;
+}
+
+/* Where the record of that process lies; -1. */
+static off_t
+find_record(int table, pid_t pid, struct child *out)
+{
+	off_t at = sizeof(*out);
+
+	while (pread(table, out, sizeof(*out), at) == sizeof(*out) && at <
+	    (off_t)(TABLE_SLOTS * sizeof(*out))) {
+		if (out->inc != 0 && out->pid == pid)
+			return at;
+		at += sizeof(*out);
+	}
+	return -1;
+}
+
+/* Who sees an end too late does not know how it was. */
+START_TEST(an_end_that_nobody_saw_is_unknown)
+{
+	struct child c;
+	off_t at;
+	pid_t pid;
+	int table;
+
+	begin();
+	rig_order(&rig, 1, NULL, "stay", NULL);
+	pid = rig_until(&rig, 1, SPAWN_ALIVE)->pid;
+	table = open_memory("otpd-table");
+	ck_assert_int_ge(table, 0);
+	at = find_record(table, pid, &c);
+	ck_assert_int_gt(at, 0);
+	ck_assert_int_eq(kill(pid, SIGTERM), 0);
+	(void)rig_until(&rig, 1, SPAWN_EXITED);
+	stopped();
+	/* As if it had not been there to reap it. */
+	ck_assert_int_eq(pwrite(table, &c, sizeof(c), at), sizeof(c));
+	(void)close(table);
+	ck_assert_int_eq(kill(rig.otpd, SIGSEGV), 0);
+	ck_assert_int_eq(kill(rig.otpd, SIGCONT), 0);
+	next_ones();
+	ck_assert_int_eq(rig_until(&rig, 1, SPAWN_EXITED)->status,
+	    SPAWN_STATUS_UNKNOWN);
+	rig_stop(&rig, 0);
+}
+END_TEST
+
+/* Also where it can take nothing over but itself. */
+START_TEST(services_have_the_first_limits_after_all_was_lost)
+{
+	struct spawn_spec spec = { KEEP, .out = SPAWN_DEST_FILE };
+	char path[128], text[8192], want[64];
+	int table;
+
+	begin();
+	table = open_memory("otpd-table");
+	ck_assert_int_ge(table, 0);
+	stopped();
+	ck_assert_int_eq(ftruncate(table, 0), 0);
+	(void)close(table);
+	ck_assert_int_eq(kill(rig.otpd, SIGSEGV), 0);
+	ck_assert_int_eq(kill(rig.otpd, SIGCONT), 0);
+	rig_ended(&rig.engine);
+	rig_ended(&rig.logger);
+	rig_accept(&rig);
+	rig_accept(&rig);
+	rig_hello(&rig);
+	snprintf(path, sizeof(path), "%s/look", rig.dir);
+	spec.out_path = path;
+	rig_order(&rig, 1, &spec, "look", "x");
+	(void)rig_until(&rig, 1, SPAWN_EXITED);
+	rig_slurp(path, text, sizeof(text));
+	snprintf(want, sizeof(want), "\nnofile %d ", RIG_NOFILE);
+	ck_assert_msg(strstr(text, want) != NULL, "%s", text);
 	rig_stop(&rig, 0);
 }
 END_TEST
@@ -498,6 +621,9 @@ suite(void)
 	tcase_add_loop_test(t, a_crash_changes_nothing, 0, NSIGNALS);
 	tcase_add_test(t, ends_amid_a_crash_are_kept);
 	tcase_add_test(t, what_was_said_before_a_crash_is_heard);
+	tcase_add_test(t, after_a_kill_an_engine_is_told_everything_once);
+	tcase_add_test(t, an_end_that_nobody_saw_is_unknown);
+	tcase_add_test(t, services_have_the_first_limits_after_all_was_lost);
 	tcase_add_test(t, descriptors_outlive_crashes);
 	tcase_add_test(t, a_service_is_started_after_a_crash_as_before);
 	tcase_add_test(t, what_was_asked_is_asked_after_a_crash);

@@ -285,7 +285,9 @@ found(struct pool *p, struct worker *w, struct span reply)
 			began(p, w);
 			return;
 		}
-		if (is(child, "state", "starting")) {
+		/* Or the machine could not start it, and it is tried again. */
+		if (is(child, "state", "starting") ||
+		    is(child, "state", "backoff")) {
 			ask_again_later(p);
 			return;
 		}
