@@ -233,10 +233,13 @@ engine_call(void *arg, server_peer peer, const struct frame_header *h,
 {
 	struct engine *e = arg;
 	struct caller c = { .peer = peer, .ref = h->ref, .len = h->length };
-	cJSON *request = cJSON_ParseWithLength(payload, h->length);
+	cJSON *request;
 	const char *name;
 
 	(void)uid;
+	if (e->quitting)	/* its connection ends with us */
+		return;
+	request = cJSON_ParseWithLength(payload, h->length);
 	c.request = request;
 	if (e->rung == SPAWN_RUNG_HOLD) {
 		op_held(e, &c);

@@ -310,8 +310,9 @@ struct engine {
 	int32_t		 straw_code;	/* exit code of what broke the tree */
 	uint64_t	 started_ms;
 	uint64_t	 told_seq;	/* events up to here were printed */
-	bool		 quitting;
+	bool		 quitting, quit_told;
 	int32_t		 quit_code;
+	struct loop_timer quit_timer;	/* logs are not waited for any more */
 };
 
 /* --- turn.c --- */
@@ -320,6 +321,8 @@ void	engine_settle(struct engine *e);
 /* At the end of a turn: commit, then let everything leave. */
 void	engine_turn_end(void *arg);
 void	engine_quit(struct engine *e, int code);
+/* The logger has written what there is. */
+void	engine_logs_written(struct engine *e);
 void	engine_shutdown(struct engine *e);
 void	engine_spawner_events(void *arg, uint32_t events);
 void	engine_logger_events(void *arg, uint32_t events);

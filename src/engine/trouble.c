@@ -127,6 +127,8 @@ engine_logger_record(void *arg, const struct spawn_header *h, int fd)
 	} else if (h->type == LOG_FAULT && h->len >= sizeof(*h) + sizeof(f)) {
 		memcpy(&f, h + 1, sizeof(f));
 		told_log_fault(e, h->inc, &f);
+	} else if (h->type == LOG_SYNCED) {
+		engine_logs_written(e);
 	}
 }
 

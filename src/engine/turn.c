@@ -14,6 +14,8 @@
 #include "engine/rung.h"
 #include "engine/worker.h"
 
+#define LOGS_MS		3000	/* for the last lines of services */
+
 /* An answer may still name what the action before it removed. */
 static void
 drop_gone(struct engine *e)
@@ -51,17 +53,45 @@ engine_settle(struct engine *e)
 	e->changed = true;
 }
 
+static void
+quit_now(void *arg)
+{
+	struct engine *e = arg;
+	struct spawn_quit quit = { .code = e->quit_code };
+
+	if (e->quit_told)
+		return;
+	loop_timer_cancel(e->loop, &e->quit_timer);
+	e->quit_told = true;
+	link_put(&e->spawner, SPAWN_QUIT, 0, &quit, sizeof(quit));
+}
+
+/*
+ * Only this engine knows what logs are named.  Should the logger be dying now,
+ * its successor has to be told them: what is in the pipes is written first.
+ */
 void
 engine_quit(struct engine *e, int code)
 {
-	struct spawn_quit quit = { .code = code };
-
 	if (e->quitting)
 		return;
 	e->quitting = true;
 	e->quit_code = code;
 	e->changed = true;
-	link_put(&e->spawner, SPAWN_QUIT, 0, &quit, sizeof(quit));
+	e->quit_timer.fn = quit_now;
+	e->quit_timer.arg = e;
+	if (e->rung == SPAWN_RUNG_HOLD || loop_timer_set(e->loop,
+	    &e->quit_timer, loop_now_ms() + LOGS_MS) < 0)
+		quit_now(e);
+	else
+		link_put(&e->logger, LOG_SYNC, 0, "", 0);
+}
+
+void
+engine_logs_written(struct engine *e)
+{
+	if (e->quitting)
+		quit_now(e);
 }
 
 void
@@ -145,7 +175,7 @@ engine_turn_end(void *arg)
 	engine_send_events(e);
 	engine_say_events(e);
 	rung_done(e);
-	if ((e->quitting || e->resuming) && !e->spawner_full) {
+	if ((e->quit_told || e->resuming) && !e->spawner_full) {
 		if (e->server != NULL)
 			server_flush(e->server);
 		loop_stop(e->loop);

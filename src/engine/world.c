@@ -418,6 +418,8 @@ told_logger(struct engine *e, const struct spawn_logger *told)
 			engine_tell_logger(e, slot);
 	engine_tell_forgotten(e);
 	link_put(&e->logger, LOG_TOLD, told->pid, &all, sizeof(all));
+	if (e->quitting)	/* the one before may not have done it */
+		link_put(&e->logger, LOG_SYNC, 0, "", 0);
 }
 
 static bool

@@ -53,6 +53,12 @@ answer_forgotten(struct logger *lg, uint64_t key)
 	(void)add(lg, SPAWN_FD_LINK, LOG_FORGOTTEN, key);
 }
 
+void
+answer_synced(struct logger *lg)
+{
+	(void)add(lg, SPAWN_FD_LINK, LOG_SYNCED, 0);
+}
+
 static void
 tell_fault(struct logger *lg, uint64_t key, int error)
 {

@@ -131,6 +131,9 @@ handle_record(struct logger *lg, const struct spawn_header *h, int *fd)
 	case LOG_TOLD:
 		all_told(lg, h);
 		break;
+	case LOG_SYNC:
+		lg->sync = true;
+		break;
 	default:		/* of another version */
 		break;
 	}
@@ -389,9 +392,14 @@ any_lives(struct logger *lg)
 void
 channel_turn(struct logger *lg)
 {
-	if (lg->nclosing > 0) {
+	if (lg->nclosing > 0 || lg->sync) {
 		hear_all(lg);
 		close_streams(lg);
+	}
+	if (lg->sync && lg->told_below > 0) {	/* else names are missing */
+		stream_write_all(lg);
+		answer_synced(lg);
+		lg->sync = false;
 	}
 	answer_turn(lg);
 	if (lg->channel == 0 && !any_lives(lg))

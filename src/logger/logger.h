@@ -95,6 +95,7 @@ struct logger {
 	uint64_t	 channel, link;	/* the loop's handles; 0: it has gone */
 	uint64_t	 told_below;	/* keys whose names will not come, if
 					 * they have not */
+	bool		 sync;		/* the engine waits for all lines */
 	size_t		 nunnamed;	/* pipes closed with lines, but without
 					 * a name; unsaid */
 	size_t		 orphan_bucket;	/* where a pipe lived, without otpd */
@@ -131,6 +132,8 @@ void	stream_settle(struct logger *lg, uint64_t key,
 	    const struct log_stream *set, const char *name);
 /* Write what is in the pipe now, then close it. */
 void	stream_close_pipe(struct stream *s);
+/* Write what is in all pipes now; where that fails it stays there. */
+void	stream_write_all(struct logger *lg);
 void	stream_free(struct stream *s);
 void	stream_watch(struct stream *s);
 /* Hand on what slot has but for what is in the file already. */
@@ -201,6 +204,7 @@ void	control_rotate_some(void *arg);	/* the timer; arg: the logger */
 /* --- answer.c: what the spawner and the engine are told --- */
 void	answer_drained(struct logger *lg, uint64_t key);
 void	answer_forgotten(struct logger *lg, uint64_t key);
+void	answer_synced(struct logger *lg);
 /* A fault has begun, of key; and the last one is over. */
 void	answer_fault(struct logger *lg, uint64_t key, int error);
 void	answer_well(struct logger *lg);

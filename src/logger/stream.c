@@ -402,6 +402,32 @@ drain(struct stream *s)
 	}
 }
 
+static void
+write_pipe(struct stream *s)
+{
+	size_t left = pipe_fill(s);
+	struct carry_slot *slot;
+	bool more;
+
+	while (left > 0 && (s->flags & STREAM_FAULT) == 0 &&
+	    (slot = stream_read(s, &more)) != NULL) {
+		left -= slot->total < left ? slot->total : left;
+		play_first(s, slot);
+	}
+}
+
+void
+stream_write_all(struct logger *lg)
+{
+	struct stream *s;
+	size_t i;
+
+	for (i = 0; i < lg->nbuckets; i++)
+		for (s = lg->by_key[i]; s != NULL; s = s->key_next)
+			if (s->pipe != -1 && has_file(s))
+				write_pipe(s);
+}
+
 void
 stream_close_pipe(struct stream *s)
 {

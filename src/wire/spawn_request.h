@@ -262,7 +262,11 @@ enum log_type {
 	LOG_FORGOTTEN,		/* it was */
 	LOG_FAULT,		/* struct log_fault; inc 0: of all */
 	/* engine to logger */
-	LOG_TOLD		/* struct log_told; inc is the logger's pid */
+	LOG_TOLD,		/* struct log_told; inc is the logger's pid */
+	LOG_SYNC,		/* say SYNCED once all that is in pipes now is
+				 * in files, or cannot be written now */
+	/* logger to engine */
+	LOG_SYNCED
 };
 struct log_fault {
 	int32_t		error;		/* why it cannot be written; 0: it can

@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "logger_rig.h"
 #include "test_logger.h"
@@ -25,7 +27,7 @@ told(int fd)
 		ck_assert_int_ge(recv(fd, buf, sizeof(buf), 0),
 		    (int)sizeof(*h));
 	while (h->type == SPAWN_UP);
-	ck_assert_uint_eq(h->inc, KEY);
+	ck_assert_uint_eq(h->inc, h->type == LOG_SYNCED ? 0 : KEY);
 	return h->type;
 }
 
@@ -176,6 +178,45 @@ START_TEST(what_is_not_named_at_the_end_is_said)
 }
 END_TEST
 
+/* It can tell only when it knows all names. */
+START_TEST(says_when_all_that_was_in_pipes_is_written)
+{
+	struct pipe_ends p = stream_new(KEY, "a");
+
+	barrier();
+	ck_assert_int_eq(kill(rig.pid, SIGSTOP), 0);
+	pipe_say(&p, "one\n");
+	tell_engine(LOG_SYNC, 0);
+	ck_assert_int_eq(kill(rig.pid, SIGCONT), 0);
+	barrier();
+	ck_assert(nothing_told(rig.link));
+	ck_assert_int_eq(kill(rig.pid, SIGSTOP), 0);
+	pipe_say(&p, "two\n");
+	tell_all_told(rig.pid, KEY + 1);
+	ck_assert_int_eq(kill(rig.pid, SIGCONT), 0);
+	ck_assert_int_eq(told(rig.link), LOG_SYNCED);
+	log_is("a.log", "one\ntwo\n");
+}
+END_TEST
+
+START_TEST(does_not_wait_for_what_cannot_be_written)
+{
+	struct pipe_ends p;
+
+	(void)mkdir(path_of("logs"), 0700);
+	ck_assert_int_eq(mkdir(path_of("logs/a.log"), 0700), 0);
+	p = stream_new(KEY, "a");
+	pipe_say(&p, "one\n");
+	tell_all_told(rig.pid, KEY + 1);
+	tell_engine(LOG_SYNC, 0);
+	ck_assert_int_eq(told(rig.link), LOG_FAULT);
+	ck_assert_int_eq(told(rig.link), LOG_SYNCED);
+	ck_assert_int_eq(rmdir(path_of("logs/a.log")), 0);
+	ck_assert_int_eq(rig_end(), 0);
+	log_is("a.log", "one\n");
+}
+END_TEST
+
 TCase *
 tcase_end(void)
 {
@@ -190,5 +231,7 @@ tcase_end(void)
 	tcase_add_test(t, forgotten_before_anything_else_is_known);
 	tcase_add_test(t, what_is_never_named_is_dropped_and_said);
 	tcase_add_loop_test(t, what_is_not_named_at_the_end_is_said, 0, 2);
+	tcase_add_test(t, says_when_all_that_was_in_pipes_is_written);
+	tcase_add_test(t, does_not_wait_for_what_cannot_be_written);
 	return t;
 }
