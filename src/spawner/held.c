@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include "spawner/runtime.h"
@@ -238,6 +239,23 @@ held_tell_all(struct held_table *t)
 		e->told = false;
 		enqueue(t, e);
 	}
+}
+
+uint32_t
+held_unread(const struct held_table *t)
+{
+	struct pollfd p = { .events = POLLIN };
+	uint32_t i, n = 0;
+
+	for (i = 1; i <= t->high; i++) {
+		const struct held *e = &t->slots[i];
+
+		if (e->kind != HELD_PIPE && e->kind != HELD_DROPPED)
+			continue;
+		p.fd = e->fd;
+		n += poll(&p, 1, 0) == 1 && (p.revents & POLLIN) != 0;
+	}
+	return n;
 }
 
 struct held *

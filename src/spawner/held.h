@@ -60,6 +60,8 @@ void	held_release(struct held_table *t, uint64_t key);
 void	held_drained(struct held_table *t, uint64_t key);
 /* The logger is new: tell it of every pipe. */
 void	held_tell_all(struct held_table *t);
+/* Pipes with something in them that nobody has read. */
+uint32_t held_unread(const struct held_table *t);
 struct held *held_queued(struct held_table *t);	/* the next to be told */
 void	held_dequeue(struct held_table *t);	/* it was told, all of it */
 

@@ -12,6 +12,7 @@
 
 #include "spawner/adopted.h"
 #include "spawner/channel.h"
+#include "spawner/say.h"
 
 #define PATIENCE	(3000 * MS)	/* with children, then the logger */
 #define PATIENCE_ENGINE	(1000 * MS)	/* it has only to exit */
@@ -66,6 +67,36 @@ quit_kill_children(const struct spawner *sp)
 	return any;
 }
 
+/* It has ended; or it does not, though it was killed. */
+static bool
+is_over(struct spawner *sp, const struct program *p, uint64_t now)
+{
+	struct quitting *q = &sp->quit;
+
+	if (p->pid != 0 && now < q->deadline_ns)
+		return false;
+	if (p->pid != 0 && !q->killed) {
+		(void)kill(p->pid, SIGKILL);
+		q->killed = true;
+		q->deadline_ns = now + PATIENCE_ENGINE;
+		return false;
+	}
+	q->killed = false;
+	return true;
+}
+
+static void
+say_unread(const struct spawner *sp)
+{
+	uint32_t n = held_unread(&sp->held);
+	char number[SAY_NUMBER];
+
+	if (n > 0)
+		SAY(sp->err, "there was no logger at the end: what ",
+		    say_number((long)n, number), n == 1 ? " service wrote last "
+		    "is in no log" : " services wrote last is in no log");
+}
+
 void
 quit_tick(struct spawner *sp, uint64_t now)
 {
@@ -80,19 +111,15 @@ quit_tick(struct spawner *sp, uint64_t now)
 		q->deadline_ns = now + PATIENCE;
 	}
 	if (q->phase == QUIT_FINISH) {
-		if (sp->logger->pid != 0 && now < q->deadline_ns)
+		if (!is_over(sp, sp->logger, now))
 			return;
-		if (sp->logger->pid != 0)
-			(void)kill(sp->logger->pid, SIGKILL);
+		say_unread(sp);
 		channel_close(sp->engine);
 		q->phase = QUIT_ENGINE;
 		q->deadline_ns = now + PATIENCE_ENGINE;
 	}
 	if (q->phase == QUIT_ENGINE) {
-		if (sp->engine->pid != 0 && now < q->deadline_ns)
-			return;
-		if (sp->engine->pid != 0)
-			(void)kill(sp->engine->pid, SIGKILL);
-		q->phase = QUIT_DONE;
+		if (is_over(sp, sp->engine, now))
+			q->phase = QUIT_DONE;
 	}
 }

@@ -79,6 +79,7 @@ struct quitting {
 	int		code;
 	uint64_t	deadline_ns;
 	bool		finish;		/* the logger is to be told */
+	bool		killed;		/* who did not end in time */
 };
 
 enum upgrade_phase { UPGRADE_NOT, UPGRADE_ASKS, UPGRADE_GOES };

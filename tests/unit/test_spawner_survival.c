@@ -326,6 +326,31 @@ START_TEST(quit_counts_though_the_engine_is_gone)
 }
 END_TEST
 
+START_TEST(what_no_logger_has_read_at_the_end_is_said)
+{
+	struct spawn_spec spec = { KEEP, .out = SPAWN_DEST_LOG, .log_key = 9 };
+	struct spawn_quit q = { 0, 0 };
+	char path[128], text[1024];
+	siginfo_t si;
+
+	begin();
+	rig_order(&rig, 1, &spec, "say", "last");
+	rig_until(&rig, 1, SPAWN_EXITED);
+	rig_send(&rig, SPAWN_QUIT, 0, &q, sizeof(q));
+	while (!rig.finish)
+		rig_read_logger(&rig);
+	rig_end(&rig.engine, 0);
+	rig_end(&rig.logger, _i == 0 ? -1 : 0);
+	ck_assert_int_eq(waitid(P_PID, (id_t)rig.otpd, &si,
+	    WEXITED | WNOWAIT), 0);
+	snprintf(path, sizeof(path), "%s/err", rig.dir);
+	rig_slurp(path, text, sizeof(text));
+	ck_assert_ptr_nonnull(strstr(text, "what 1 service wrote last is in "
+	    "no log\n"));
+	ck_assert_int_eq(WEXITSTATUS(rig_wait_otpd(&rig)), 0);
+}
+END_TEST
+
 /* The kernel answers unread messages with a reset, ahead of the last words. */
 START_TEST(last_words_are_heard_behind_a_reset)
 {
@@ -424,6 +449,8 @@ suite(void)
 	tcase_add_test(t, signals_to_otpd_are_asked_until_heard);
 	tcase_add_test(t, quit_ends_with_its_code_and_nothing_left);
 	tcase_add_test(t, quit_counts_though_the_engine_is_gone);
+	tcase_add_loop_test(t, what_no_logger_has_read_at_the_end_is_said, 0,
+	    2);
 	tcase_add_test(t, last_words_are_heard_behind_a_reset);
 	tcase_add_test(t, an_engine_that_refuses_its_config_ends_otpd);
 	tcase_add_test(t, a_second_otpd_is_refused);
