@@ -284,6 +284,7 @@ rig_accept(struct rig *r)
 		conn = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC);
 		ck_assert_int_ge(conn, 0);
 		await(conn, POLLIN);
+		m.msg_controllen = sizeof(control);
 		n = recvmsg(conn, &m, MSG_CMSG_CLOEXEC);
 		if (n > 0)
 			break;
