@@ -248,6 +248,18 @@ otpi_caller_flush(struct otp *o, struct otpi_conn *c)
 	return rc;
 }
 
+/* What cannot be said for want of memory he would wait for in vain. */
+void
+otpi_give_up(struct otp *o, uint64_t peer, int error)
+{
+	struct otpi_conn *c = peer == 0 ? NULL : otpi_caller(o->srv, peer);
+
+	if (c == NULL || c->dead != 0)
+		return;
+	(void)otpi_conn_flush(o, c);
+	otpi_caller_kill(o, c, error);
+}
+
 void
 otpi_caller_error(struct otp *o, struct otpi_conn *c, uint64_t ref,
     uint16_t tag, const char *words)
@@ -255,8 +267,10 @@ otpi_caller_error(struct otp *o, struct otpi_conn *c, uint64_t ref,
 	struct frame_header h = { .type = FRAME_ERROR, .tag = tag, .ref = ref,
 	    .length = (uint32_t)strlen(words) };
 
-	if (!c->mute)
-		(void)otpi_conn_put(o, c, &h, words);
+	int rc = c->mute ? 0 : otpi_conn_put(o, c, &h, words);
+
+	if (rc < 0)
+		otpi_give_up(o, c->id, rc);
 }
 
 int
@@ -279,6 +293,8 @@ otpi_answer(struct otp *o, uint64_t peer, uint8_t type, uint64_t ref,
 		at += h.length;
 		len -= h.length;
 	} while (rc == 0 && len > 0);
+	if (rc < 0)
+		otpi_give_up(o, peer, rc);
 	return rc;
 }
 
@@ -425,8 +441,10 @@ otpi_caller_event(struct otp *o, struct otpi_conn *c, uint32_t events)
 	if (c->dead == 0 && !c->paused &&
 	    (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
 		otpi_caller_received(o, c, otpi_conn_recv(o, c));
-	else if (c->dead == 0 && c->paused && (events & EPOLLHUP))
-		otpi_caller_kill(o, c, -ENOTCONN);
+	else if (c->dead == 0 && c->paused && (events & EPOLLHUP)) {
+		c->mute = true;		/* gone: what it has sent stands */
+		otpi_buf_drop(o, &c->out);
+	}
 	if (c->dead == 0)
 		otpi_watch(o, c);
 }

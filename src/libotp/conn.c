@@ -339,7 +339,7 @@ put_big(struct otp *o, struct otpi_conn *c, const struct frame_header *h,
 	if (done == total)
 		return 0;
 	if (otpi_buf_room(o, &c->out, total - done) < 0) {
-		if (done > 0)
+		if (done > 0 && c->kind != OTPI_CALLER)
 			c->dead = -ENOMEM;	/* half a frame stays half */
 		return -ENOMEM;
 	}

@@ -306,8 +306,10 @@ otp_replyf(struct otp *o, struct otp_from from, const char *format, ...)
 		return -EINVAL;
 	if ((size_t)n >= sizeof(small)) {
 		text = malloc((size_t)n + 1);
-		if (text == NULL)
+		if (text == NULL) {
+			otpi_give_up(o, from.peer, -ENOMEM);
 			return -ENOMEM;
+		}
 		va_start(ap, format);
 		(void)vsnprintf(text, (size_t)n + 1, format, ap);
 		va_end(ap);

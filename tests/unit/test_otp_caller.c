@@ -15,17 +15,21 @@
 #include "otp_rig.h"
 
 #define KEPT	4
+#define CAST	2048		/* bytes of a large one */
+/* Some more of them than a suspended server holds; few, for a sender that has
+ * filled its socket goes on when three quarters have been read. */
+#define NCASTS	(1024 * 1024 / (CAST + FRAME_HEADER_LEN) + 9)
 
 /* In the server: the last ones who have called, and monitors on them. */
 static struct otp_from kept[KEPT];
 static uint64_t refs[KEPT];
-static int nkept, ndowns;
+static int nkept, ndowns, ncasts;
 static char downs[256];
 
 /*
  * "who" is answered with pid and uid; "watch" keeps the caller and watches it,
  * "drop N" takes that back, "late N" watches it now; "said X" and DOWN are
- * written down, "downs" gives them.
+ * written down, "downs" gives them; "casts" is answered with their number.
  */
 static int
 caller_call(struct otp *self, struct otp_from from, const char *text,
@@ -55,6 +59,8 @@ caller_call(struct otp *self, struct otp_from from, const char *text,
 		rc = otp_monitor_caller(self, kept[n], &refs[n]);
 	else if (strncmp(text, "gone", 4) == 0)
 		rc = otp_caller_pid(self, kept[n], &pid);
+	else if (strcmp(text, "casts") == 0)
+		rc = ncasts;
 	else if (strcmp(text, "downs") == 0)
 		return otp_replyf(self, from, "%d%s", ndowns, downs);
 	return otp_replyf(self, from, "%d", rc);
@@ -72,9 +78,10 @@ static int
 caller_cast(struct otp *self, const char *text, size_t len, void *state)
 {
 	(void)self;
-	(void)len;
 	(void)state;
-	note(" %d:%s", 0, text);
+	ncasts++;
+	if (len < CAST)
+		note(" %d:%s", 0, text);
 	return OTP_OK;
 }
 
@@ -264,6 +271,43 @@ START_TEST(only_a_server_has_callers)
 }
 END_TEST
 
+static void
+sys(int fd, uint16_t operation)
+{
+	raw_send(fd, FRAME_SYSTEM, 0, operation, operation, "");
+	raw_expect(fd, FRAME_REPLY, "", NULL);
+}
+
+/* Suspended, it stops reading who sends too much; that he goes then takes
+ * nothing back. */
+START_TEST(what_was_sent_before_the_end_counts_though_it_was_not_read)
+{
+	static char text[CAST + 1];
+	int fd, sender, n = 0;
+	char *reply = NULL;
+
+	rig_await_socket(&rig);
+	fd = raw_open(rig.socket);
+	sender = raw_open(rig.socket);
+	memset(text, 'x', CAST);
+	sys(fd, 3);			/* suspend */
+	for (int i = 0; i < NCASTS; i++)
+		raw_send(sender, FRAME_CAST, 0, 0, 0, text);
+	(void)close(sender);
+	for (int i = 0; i < 4; i++)
+		sys(fd, 2);		/* status: it has seen the end by now */
+	sys(fd, 4);			/* resume */
+	for (int i = 0; i < 100 && n < NCASTS; i++) {
+		reply = rig_call(&rig, "casts", NULL);
+		ck_assert_ptr_nonnull(reply);
+		n = atoi(reply);
+		free(reply);
+	}
+	ck_assert_int_eq(n, NCASTS);
+	(void)close(fd);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -279,6 +323,8 @@ suite(void)
 	tcase_add_test(c, each_monitor_has_its_own_and_none_after_demonitor);
 	tcase_add_test(c, one_that_has_ended_is_noproc_at_once);
 	tcase_add_test(c, only_a_server_has_callers);
+	tcase_add_test(c,
+	    what_was_sent_before_the_end_counts_though_it_was_not_read);
 	suite_add_tcase(s, c);
 	tcase_add_checked_fixture(l, start_linked, end);
 	tcase_add_test(l, the_engine_has_no_part_in_it);

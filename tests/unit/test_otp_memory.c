@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Memory that is not there: a day of a client, again and again, and each time
- * one allocation more goes well before one fails.  Nothing crashes, nothing
- * leaks, what could not be done says -ENOMEM or ends its connection, and the
- * rest of the day goes on.
+ * Memory that is not there: a day of a client and one of a server, again and
+ * again, and each time one allocation more goes well before one fails.  Nothing
+ * crashes, nothing leaks, what could not be done says -ENOMEM or ends its
+ * connection, and the rest of the day goes on.
  */
 #include <check.h>
 #include <errno.h>
@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 
 #define DAYS_MAX	2000
 #define CALL_MS		1000
+#define CPU_S		5		/* more is a loop without end */
 
 /* --- the allocator; the linker leads the library here --- */
 
@@ -244,6 +246,169 @@ START_TEST(a_client_without_memory)
 }
 END_TEST
 
+/* --- a server's day --- */
+
+static int
+serve_call(struct otp *self, struct otp_from from, const char *text,
+    size_t len, void *state)
+{
+	uint64_t timer, monitor;
+
+	(void)state;
+	if (strcmp(text, "stop") == 0)
+		return otp_stop_reply(self, "normal", from, "bye", 3);
+	went(otp_send_after(self, 1, "ding", 4, &timer), "send_after");
+	went(otp_monitor_caller(self, from, &monitor), "monitor_caller");
+	went(otp_send(self, "./nobody", "x", 1), "send to nobody");
+	(void)otp_reply(self, from, text, len);
+	return otp_hibernate(self);	/* the next one allocates again */
+}
+
+static int
+serve_cast(struct otp *self, const char *text, size_t len, void *state)
+{
+	(void)self;
+	(void)text;
+	(void)len;
+	(void)state;
+	return OTP_OK;
+}
+
+static int
+serve_info(struct otp *self, const struct otp_info *info, void *state)
+{
+	(void)self;
+	(void)info;
+	(void)state;
+	return OTP_OK;
+}
+
+static const struct otp_gen_server_ops ops = { .handle_call = serve_call,
+	.handle_cast = serve_cast, .handle_info = serve_info };
+
+static int
+server(const char *path, long nth)
+{
+	struct otp_options opt = { .size = sizeof(opt), .socket = path };
+	struct otp *self = NULL;
+	int rc, code = 0;
+
+	(void)setrlimit(RLIMIT_CPU, &(struct rlimit){ CPU_S, CPU_S });
+	live = 0;			/* what the parent has is its own */
+	left = nth;
+	rc = otp_gen_server_start(&ops, &opt, &self, &code);
+	if (rc == 0)
+		(void)otp_gen_server_run(self);
+	else if (rc != -ENOMEM)
+		fprintf(stderr, "%ld: start: %d\n", nth, rc);
+	left = -1;
+	otp_free(self);
+	if (live != 0)
+		fprintf(stderr, "%ld: %ld are left\n", nth, live);
+	return live != 0 || wrong || (rc != 0 && rc != -ENOMEM) ? 1 :
+	    failed ? 0 : 2;
+}
+
+/* Nobody waits for what will not come. */
+static void
+asked(struct otp *o, const char *path, const char *request, size_t len)
+{
+	char *reply = NULL;
+	int rc = otp_call(o, path, request, len, OTP_DEFAULT_TIMEOUT, &reply,
+	    NULL);
+
+	went(rc, request);
+	if (rc == -ETIMEDOUT) {
+		fprintf(stderr, "no answer to %.8s\n", request);
+		wrong = 1;
+	}
+	__wrap_free(reply);
+}
+
+static void
+server_day(struct otp *o, const char *path)
+{
+	char *big = __real_malloc(100000);
+
+	memset(big, 'x', 100000);
+	asked(o, path, "one", 3);
+	went(otp_cast(o, path, "cast", 4), "cast");
+	went(otp_send(o, path, "send", 4), "send");
+	asked(o, path, big, 100000);
+	asked(o, path, "two", 3);
+	__real_free(big);
+}
+
+/* All that sys may ask, and a resume by another in case that one was lost.
+ * False: it does not listen yet. */
+static bool
+ask_sys(const char *path)
+{
+	int fd = raw_connect(path), other = raw_connect(path);
+
+	if (fd >= 0 && other >= 0) {
+		raw_hello(fd);
+		raw_hello(other);
+		for (uint16_t tag = 1; tag <= 6; tag++)
+			raw_send(fd, FRAME_SYSTEM, 0, tag, tag, "");
+		raw_send(other, FRAME_SYSTEM, 0, 4, 1, "");
+	}
+	if (fd >= 0)
+		(void)close(fd);
+	if (other >= 0)
+		(void)close(other);
+	return fd >= 0 && other >= 0;
+}
+
+/* Those who call it: some fail, others do not, and it can be stopped. */
+static void
+visit(const char *path, pid_t pid, int *status)
+{
+	struct otp_options opt = { .size = sizeof(opt), .timeout_ms = 5000 };
+	struct otp *o = otp_new(&opt);
+	bool been = false;
+
+	while (waitpid(pid, status, WNOHANG) != pid) {
+		if (!been && !ask_sys(path)) {
+			(void)usleep(100);
+			continue;
+		}
+		if (!been)
+			server_day(o, path);
+		been = true;
+		asked(o, path, "stop", 4);
+	}
+	otp_free(o);
+}
+
+START_TEST(a_server_without_memory)
+{
+	char dir[] = "/tmp/otp-memory-XXXXXX", path[64];
+	int status = 0;
+	long n;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	(void)snprintf(path, sizeof(path), "%s/s", dir);
+	for (n = 0; n < DAYS_MAX; n++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(server(path, n));
+		visit(path, pid, &status);
+		(void)unlink(path);
+		ck_assert_msg(!wrong, "allocation %ld failed", n);
+		ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) != 1,
+		    "allocation %ld failed: status %x", n,
+		    (unsigned int)status);
+		if (WEXITSTATUS(status) == 2)
+			break;
+	}
+	(void)rmdir(dir);
+	ck_assert_int_gt(n, 20);
+	ck_assert_int_lt(n, DAYS_MAX);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -254,6 +419,7 @@ main(void)
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, a_client_without_memory);
+	tcase_add_test(tc, a_server_without_memory);
 	suite_add_tcase(suite, tc);
 	srunner_run_all(sr, CK_ENV);
 	nfailed = srunner_ntests_failed(sr);
