@@ -306,11 +306,11 @@ static const struct {
 	{ "a number that was closed is nobody's", amid_deaths, "close",
 	    FAULT_KILL, 6 },	/* it is closed, then */
 	{ "while the keeper is replaced there are two", amid_a_crash, "waitid",
-	    FAULT_KILL, 8 },
+	    FAULT_KILL, 6 },
 	{ "what is carried is always whole", amid_a_takeover, "readlink",
 	    FAULT_KILL, 3 },
 	{ "the one that was told to end has not listened", amid_a_takeover,
-	    "send", FAULT_KILL_AFTER, 4 },
+	    "send", FAULT_KILL_AFTER, 2 },
 };
 #define NPLACES	(int)(sizeof(places) / sizeof(places[0]))
 
@@ -323,6 +323,40 @@ START_TEST(killed_where_it_matters_it_loses_and_doubles_nothing)
 		if (!one_run(places[_i].trouble))
 			break;
 	ck_assert_msg(at > 1, "%s: there is no such call", places[_i].why);
+}
+END_TEST
+
+/* The first of two that were taken over: the loop's own descriptors come
+ * before it, signals and those of services. */
+START_TEST(one_that_cannot_be_watched_keeps_no_other_from_it)
+{
+	uint64_t one, two;
+
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	rig_start(&rig);
+	rig_hello(&rig);
+	one = runs(1, 1);
+	two = runs(2, 2);
+	rig_replace(&rig);
+	rig_hello(&rig);
+	(void)strcpy(plan->function, "epoll_ctl");
+	plan->error = ENOSPC;
+	at = 3;
+	arm();
+	(void)kill(rig.logger.pid, SIGKILL);
+	ck_assert_int_eq(kill(rig.otpd, SIGSEGV), 0);
+	others(rig.engine.pid, rig.logger.pid);
+	rig_hello(&rig);
+	while (rig.trouble.count == 0)
+		rig_read_engine(&rig);
+	ck_assert_uint_eq(rig.trouble.kind, SPAWN_T_UNWATCHED);
+	ck_assert_int_eq(rig.trouble.error, ENOSPC);
+	ck_assert_int_eq(kill(ran[2], SIGTERM), 0);
+	ck_assert_int_eq(rig_until(&rig, two, SPAWN_EXITED)->status, SIGTERM);
+	ck_assert_int_eq(kill(ran[1], SIGTERM), 0);
+	ck_assert_int_eq(rig_until(&rig, one, SPAWN_EXITED)->status, SIGTERM);
+	plan->at = 0;
+	rig_stop(&rig, 0);
 }
 END_TEST
 
@@ -361,6 +395,7 @@ main(void)
 	plan->times = 1;
 	(void)setenv("OTP_FAULTS", path, 1);
 	tcase_set_timeout(t, 600);
+	tcase_add_test(t, one_that_cannot_be_watched_keeps_no_other_from_it);
 	if (getenv("OTPD_KILLS_STEP") == NULL)
 		tcase_add_loop_test(t,
 		    killed_where_it_matters_it_loses_and_doubles_nothing, 0,

@@ -140,6 +140,35 @@ is "it holds from the next start on" "$(pid_of b) $(status a last_exit.reason)" 
     "$b killed"
 stop
 
+# --- what a dead otpd has left is of another version ---
+start
+pids="$(pid_of a) $(pid_of b)" keeper=$(keeper_of "$otpd_pid")
+kill_otpd
+await exists "$RUN/heir"
+for fd in "/proc/$keeper/fd"/*; do
+	case $(readlink "$fd") in
+	/memfd:otpd-manifest*)
+		printf another | dd of="$fd" bs=1 seek=8 conv=notrunc 2>/dev/null ;;
+	esac
+done
+: > "$T/stderr"
+again
+# shellcheck disable=SC2086 # a list
+await gone $pids "$keeper"
+is "it is said, and its services are stopped" \
+    "$(grep -c "it was of another version; they are stopped" "$T/stderr")" 1
+is "all begins anew" "$(status a state generation) $(status b state)" \
+    "running 1 running"
+is "and nothing has run twice" "$(cat "$T/a")" ""
+
+# --- the keeper is asked to end while otpd lives ---
+keeper=$(keeper_of "$otpd_pid") pid=$(pid_of b)
+kill -TERM "$keeper"
+kill_otpd
+again
+is "that is none of its business" "$(pid_of b) $(status a generation)" "$pid 1"
+stop
+
 # --- the keeper of a dead otpd is asked to end ---
 start
 pids="$(pid_of a) $(pid_of b)" keeper=$(keeper_of "$otpd_pid")
