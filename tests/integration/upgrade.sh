@@ -47,6 +47,11 @@ descriptors() {
 	done | sed 's/:\[.*//' | sort | tr '\n' ' '
 }
 had=$(descriptors)
+# The busy one soon has more events than are kept.
+mkfifo "$T/heard"
+(exec grep --line-buffered '"upgraded"' < "$T/heard" > "$T/upgrades") &
+filter=$!
+hear "$T/heard"
 n=0
 while [ $n -lt 20 ]; do
 	ctl -q upgrade || fail "upgrade $n"
@@ -55,7 +60,10 @@ done
 is "twenty upgrades, and it is the same process" "$(about)" "$otpd_pid 20 0 0"
 still "services keep their processes"
 is "and were not restarted" "$(status steady restarts generation)" "0 1"
-is "events tell it" "$(events event | grep -c '^upgraded')" 20
+await lines 20 "$T/upgrades"
+is "events tell it, each once" "$(wc -l < "$T/upgrades")" 20
+kill $follower
+wait $follower $filter 2>/dev/null
 is "nothing has crashed" "$(events event | grep -c '_crashed')" 0
 ctl -q stop busy
 # The last one may have been stopped before it wrote its line.
