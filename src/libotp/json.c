@@ -33,11 +33,9 @@ accept(struct scan *s, char c)
 	return true;
 }
 
-/* \uXXXX as UTF-8; half a pair becomes '?'. */
 static int
-unicode(struct scan *s, char out[4])
+hex4(struct scan *s, unsigned int *out)
 {
-	unsigned int u = 0;
 	char hex[5] = "";
 
 	if (s->end - s->at < 4)
@@ -45,25 +43,53 @@ unicode(struct scan *s, char out[4])
 	memcpy(hex, s->at, 4);
 	if (strspn(hex, "0123456789abcdefABCDEF") != 4)
 		return -EINVAL;
-	u = (unsigned int)strtoul(hex, NULL, 16);
+	*out = (unsigned int)strtoul(hex, NULL, 16);
 	s->at += 4;
+	return 0;
+}
+
+/* The lower half of a pair, whose upper half is *u, makes it whole.  -EILSEQ:
+ * a half that stands alone is no character. */
+static int
+whole(struct scan *s, unsigned int *u)
+{
+	unsigned int low;
+
+	if (*u < 0xd800 || *u >= 0xe000)
+		return 0;
+	if (*u >= 0xdc00 || s->end - s->at < 2 || s->at[0] != '\\' ||
+	    s->at[1] != 'u')
+		return -EILSEQ;
+	s->at += 2;
+	if (hex4(s, &low) < 0)
+		return -EINVAL;
+	if (low < 0xdc00 || low >= 0xe000)
+		return -EILSEQ;
+	*u = 0x10000 + ((*u - 0xd800) << 10) + (low - 0xdc00);
+	return 0;
+}
+
+/* \uXXXX, or two of them that are a pair, as UTF-8. */
+static int
+unicode(struct scan *s, char out[4])
+{
+	static const unsigned char lead[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
+	unsigned int u;
+	int n, rc = hex4(s, &u);
+
+	if (rc == 0)
+		rc = whole(s, &u);
+	if (rc < 0)
+		return rc;
 	if (u < 0x80) {
 		out[0] = (char)u;
 		return 1;
 	}
-	if (u < 0x800) {
-		out[0] = (char)(0xc0 | u >> 6);
-		out[1] = (char)(0x80 | (u & 0x3f));
-		return 2;
-	}
-	if (u >= 0xd800 && u < 0xe000) {
-		out[0] = '?';
-		return 1;
-	}
-	out[0] = (char)(0xe0 | u >> 12);
-	out[1] = (char)(0x80 | (u >> 6 & 0x3f));
-	out[2] = (char)(0x80 | (u & 0x3f));
-	return 3;
+	n = u < 0x800 ? 2 : u < 0x10000 ? 3 : 4;
+	for (int i = n - 1; i > 0; i--, u >>= 6)
+		out[i] = (char)(0x80 | (u & 0x3f));
+	out[0] = (char)(lead[n] | u);
+	return n;
 }
 
 static int
@@ -101,8 +127,10 @@ string(struct scan *s, char *out, size_t size)
 			break;
 		piece[0] = *s->at++;
 		n = piece[0] == '\\' ? escape(s, piece) : 1;
+		if (out == NULL && n == -EILSEQ)
+			continue;	/* nobody asked for this one */
 		if (n < 0)
-			return n;
+			return -EINVAL;
 		if (out == NULL)
 			continue;
 		if (len + (size_t)n >= size)
