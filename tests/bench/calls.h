@@ -13,7 +13,7 @@
 
 #include "libotp/otp.h"
 
-#define ROUNDS_MAX	15
+#define ROUNDS_MAX	63	/* of one row */
 
 enum method { OTP, R1, R2, R3, R3_BLOCKING, R4 };
 enum place { ANYWHERE, SAME_CORE, TWO_CORES };
@@ -33,7 +33,6 @@ struct caller {
 enum load { WINDOW, CASTS };
 enum figure { P50, P99, PER_S, FAIR };
 
-
 extern char path[64];		/* where the server of the moment listens */
 extern int rounds;
 extern double scale;		/* of all counts and times */
@@ -48,11 +47,21 @@ void		call_once(struct caller *c);
 /* senders processes, n messages each: per_s. */
 struct sample	messages(enum method m, enum load load, int senders, long n);
 
+/* calls_report.c */
 double		part(double *values, int n, double which);
 double		median(const struct sample *s, enum figure f);
+/* Whose turn is the k-th: libotp's or that of ref; neither is always first. */
+enum method	turn(int k, enum method ref);
 /* bound 0: shown, not judged. */
 void		report(const char *what, const char *unit, double ours,
 		    double theirs, double bound, bool less);
+/*
+ * The same of rounds side by side: medians, and the median of the ratios of
+ * each round, for the machine drifts.  unit: "us", or "k" or "M" a second.
+ */
+void		compare(const char *what, const char *unit,
+		    const struct sample *a, const struct sample *b,
+		    enum figure f, double bound, bool less);
 
 /* calls_rest.c */
 void	bench_rest(void);

@@ -18,6 +18,7 @@
 
 #define IDLE_CALLERS	500
 #define IDLE_S		30
+#define ERLANG_ROUNDS	3		/* each starts a VM */
 #define SETTLE_US	2500000		/* until buffers have been given back */
 
 /* --- the first call --- */
@@ -92,21 +93,21 @@ void
 bench_rest(void)
 {
 	struct sample a[ROUNDS_MAX], b[ROUNDS_MAX];
+	enum method m;
 
-	for (int r = 0; r < rounds; r++) {
-		a[r] = first_call(OTP, (int)(500 * scale));
-		b[r] = first_call(R1, (int)(500 * scale));
+	for (int k = 0; k < 2 * rounds; k++) {
+		m = turn(k, R1);
+		(m == OTP ? a : b)[k / 2] = first_call(m, (int)(250 * scale));
 	}
-	report("first call, beside connect and r1", "us", median(a, P50),
-	    median(b, P50), 1.5, true);
-	for (int r = 0; r < rounds; r++) {
-		a[r] = paced(OTP, (int)(100 * scale), 50000);
-		b[r] = paced(R1, (int)(100 * scale), 50000);
+	compare("first call, beside connect and r1", "us", a, b, P50, 1.5,
+	    true);
+	for (int k = 0; k < 2 * rounds; k++) {
+		m = turn(k, R1);
+		(m == OTP ? a : b)[k / 2] = paced(m, (int)(25 * scale), 50000);
 	}
-	report("CPU of a call each 50 ms, beside r1", "us", median(a, P50),
-	    median(b, P50), 1.2, true);
+	compare("CPU of a call each 50 ms, beside r1", "us", a, b, P50, 1.2,
+	    true);
 }
-
 
 /* --- those who do nothing --- */
 
@@ -279,14 +280,15 @@ bench_erlang(const char *escript)
 		{ "casts", "gen_server:cast, 8 senders (M/s)", 1000000, 8, 3 },
 	};
 	struct sample a[ROUNDS_MAX], b[ROUNDS_MAX];
+	int usual = rounds;
 
 	if (escript == NULL || erlang(escript, "calls", 1, 1) == 0) {
 		(void)printf("gen_server of Erlang: not installed\n");
 		return;
 	}
+	rounds = rounds < ERLANG_ROUNDS ? rounds : ERLANG_ROUNDS;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		long n = (long)((double)rows[i].n * scale);
-		double unit = i == 0 ? 1e3 : 1e6;
 
 		for (int r = 0; r < rounds; r++) {
 			if (i == 0)
@@ -297,7 +299,8 @@ bench_erlang(const char *escript)
 			b[r].per_s = erlang(escript, rows[i].what, n,
 			    rows[i].senders);
 		}
-		report(rows[i].words, "", median(a, PER_S) / unit,
-		    median(b, PER_S) / unit, rows[i].bound, false);
+		compare(rows[i].words, i == 0 ? "k" : "M", a, b, PER_S,
+		    rows[i].bound, false);
 	}
+	rounds = usual;
 }
