@@ -196,6 +196,28 @@ hear_orders(struct other *o)
 	}
 }
 
+/* --- as the logger: nothing is ever left to be written --- */
+
+static void
+hear_logger_orders(struct other *o)
+{
+	static uint64_t buf[SPAWN_MSG_MAX / sizeof(uint64_t)];
+	const struct spawn_header synced = { .len = sizeof(synced),
+	    .type = LOG_SYNCED };
+	const struct spawn_header *h;
+	ssize_t n;
+	size_t at;
+
+	while ((n = recv(o->logger, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
+		for (at = 0; at < (size_t)n; at += spawn_padded(h->len)) {
+			MUST(spawn_next((const char *)buf + at, (size_t)n - at,
+			    &h) == 0);
+			if (h->type == LOG_SYNC)
+				(void)send(o->logger, &synced, sizeof(synced),
+				    MSG_NOSIGNAL);
+		}
+}
+
 /* --- as clients --- */
 
 /* Or nobody: the engine may be about to end. */
@@ -252,7 +274,7 @@ hear(struct other *o, struct peer *p)
 static void
 pump(struct other *o, const bool *until)
 {
-	struct pollfd fds[3];
+	struct pollfd fds[4];
 
 	while (!*until) {
 		fds[0] = (struct pollfd){ o->channel, POLLIN, 0 };
@@ -260,9 +282,12 @@ pump(struct other *o, const bool *until)
 		    peer_fd(o->control) : -1, POLLIN, 0 };
 		fds[2] = (struct pollfd){ o->link != NULL ?
 		    peer_fd(o->link) : -1, POLLIN, 0 };
-		MUST(poll(fds, 3, WAIT_MS) > 0);
+		fds[3] = (struct pollfd){ o->logger, POLLIN, 0 };
+		MUST(poll(fds, 4, WAIT_MS) > 0);
 		MUST(fds[0].revents != POLLHUP);	/* it has ended */
 		hear_orders(o);
+		if (fds[3].revents != 0)
+			hear_logger_orders(o);
 		if (fds[2].revents != 0 && !hear(o, o->link)) {
 			peer_free(o->link);
 			o->link = NULL;
