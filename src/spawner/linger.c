@@ -4,7 +4,8 @@
  * process dies when it runs next: it may hold a port, or a lock, for a moment
  * longer.  Nothing is written down about it: whoever goes on after us looks
  * again.  No wait is longer than GONE_WITHIN, for a process that the kernel
- * cannot end must not keep its service down.
+ * cannot end must not keep its service down.  A zombie is of its group until
+ * somebody reaps it: with whoever has to, if not we, the patience is shorter.
  */
 #include "spawner/linger.h"
 
@@ -12,6 +13,7 @@
 #include <signal.h>
 
 #define GONE_WITHIN	(1000 * MS)
+#define REAPED_WITHIN	(100 * MS)
 #define LOOK_AFTER	(1 * MS)
 #define REST_PER_GROUP	2000	/* ns, between looks: ten times the work */
 
@@ -31,7 +33,8 @@ linger_begin(struct spawner *sp, struct child *c)
 		return;
 	now = now_ns();
 	l->of[l->n++] = (struct ending){ .inc = c->inc, .pid = c->pid,
-	    .until_ns = now + GONE_WITHIN };
+	    .until_ns = now + (kill(c->pid, 0) < 0 ? GONE_WITHIN :
+	    REAPED_WITHIN) };
 	if (l->due_ns == 0)
 		l->due_ns = now + LOOK_AFTER;
 	table_clean(&sp->table, c);
