@@ -96,8 +96,7 @@ otpi_conn_recv(struct otp *o, struct otpi_conn *c)
 		return 1;
 	}
 	rc = n == 0 ? -ENOTCONN : lost(errno);
-	if (b->pos == b->end)
-		otpi_buf_drop(o, b);
+	otpi_conn_rest(o, c);
 	return rc == -EAGAIN ? 0 : rc;
 }
 
