@@ -356,17 +356,22 @@ int
 otpi_json_quoted(struct otp_out *out, const char *text, size_t len)
 {
 	int rc = otp_write(out, "\"", 1);
+	size_t plain = 0;		/* what is written as it stands */
 
 	for (size_t i = 0; rc == 0 && i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
 
-		if (c == '"' || c == '\\')
+		if (c != '"' && c != '\\' && c >= 0x20 && c != 0x7f)
+			continue;
+		rc = otp_write(out, text + plain, i - plain);
+		plain = i + 1;
+		if (rc == 0 && (c == '"' || c == '\\'))
 			rc = otp_print(out, "\\%c", c);
-		else if (c < 0x20 || c == 0x7f)
+		else if (rc == 0)
 			rc = otp_print(out, "\\u%04x", c);
-		else
-			rc = otp_write(out, &text[i], 1);
 	}
+	if (rc == 0)
+		rc = otp_write(out, text + plain, len - plain);
 	return rc == 0 ? otp_write(out, "\"", 1) : rc;
 }
 

@@ -135,12 +135,17 @@ report(double took[NWHATS][ROUNDS_MAX], int rounds)
 	int missed = 0;
 
 	for (int i = 0; i < 2; i++) {
-		double ours = median(took[GET + i], rounds);
-		double theirs = median(took[BARE_GET + i], rounds);
-		int bad = ours / theirs > 1.3;
+		double ratios[ROUNDS_MAX], ratio;
+		int bad;
 
+		/* Of neighbours: the machine drifts from round to round. */
+		for (int r = 0; r < rounds; r++)
+			ratios[r] = took[GET + i][r] / took[BARE_GET + i][r];
+		ratio = median(ratios, rounds);
+		bad = ratio > 1.3;
 		(void)printf("%-12s %8.2f us, a bare call %8.2f us: %5.2f "
-		    "(<= 1.30)%s\n", names[i], ours, theirs, ours / theirs,
+		    "(<= 1.30)%s\n", names[i], median(took[GET + i], rounds),
+		    median(took[BARE_GET + i], rounds), ratio,
 		    bad ? "  MISSED" : "");
 		missed += bad;
 	}
@@ -151,7 +156,7 @@ int
 main(int argc, char **argv)
 {
 	static double took[NWHATS][ROUNDS_MAX];
-	int rounds = argc > 2 ? atoi(argv[2]) : 15, n = 4000;
+	int rounds = argc > 2 ? atoi(argv[2]) : 31, n = 2000;
 	pid_t pids[2];
 	struct otp *o;
 

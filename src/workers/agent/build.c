@@ -112,11 +112,16 @@ struct at {			/* where the builder is */
 
 static struct node *build(struct at *at);
 
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
 static void
 blanks(struct at *at)
 {
-	while (at->p < at->end && strchr(" \t\n\r", *at->p) != NULL &&
-	    *at->p != '\0')
+	while (at->p < at->end && is_blank(*at->p))
 		at->p++;
 }
 
@@ -131,8 +136,8 @@ token(struct at *at)
 				at->p++;
 		at->p++;
 	} else {
-		while (at->p < at->end && *at->p != '\0' &&
-		    strchr(",]} \t\n\r", *at->p) == NULL)
+		while (at->p < at->end && *at->p != '\0' && *at->p != ',' &&
+		    *at->p != ']' && *at->p != '}' && !is_blank(*at->p))
 			at->p++;
 	}
 	return (struct span){ from, (size_t)(at->p - from) };
