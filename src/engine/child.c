@@ -52,7 +52,8 @@ struct service *
 engine_service(struct engine *e, uint32_t slot)
 {
 	static struct service orphan = { .stop_signal = SIGTERM,
-	    .start_timeout_ms = CORE_INFINITY };
+	    .start_timeout_ms = CORE_INFINITY,
+	    .problem = "it is no longer in the configuration" };
 	struct core_child view;
 
 	if (!core_view(e->core, slot, 0, &view))

@@ -27,7 +27,7 @@ struct service {
 	int			 stop_signal;		/* SIGTERM */
 	char			*description;		/* or NULL */
 	char			*name;			/* registered; or NULL */
-	char			*problem;	/* why no start can succeed
+	const char		*problem;	/* why no start can succeed
 						 * ("no user \"x\""), or NULL */
 	uint64_t		 log_max_bytes;
 	uint32_t		 log_keep;
