@@ -17,8 +17,6 @@
 #include "calls.h"
 
 #define IDLE_CALLERS	500
-#define IDLE_SERVERS	50		/* that share the pages of the C library, as
-					 * the processes of any machine do */
 #define IDLE_S		30
 #define ERLANG_ROUNDS	3		/* each starts a VM */
 #define SETTLE_US	2500000		/* until buffers have been given back */
@@ -198,21 +196,15 @@ void
 bench_idle(void)
 {
 	struct caller c, *others = calloc(IDLE_CALLERS, sizeof(*others));
-	pid_t server, beside[IDLE_SERVERS - 1];
+	pid_t server = start_process(&c);
 	double before;
 	long n;
 
-	for (int i = 0; i < IDLE_SERVERS - 1; i++) {
-		beside[i] = start_process(&c);
-		burst(&c);
-		caller_done(&c);
-	}
-	server = start_process(&c);
 	burst(&c);
 	(void)usleep(SETTLE_US);
 	before = memory_kib(server, true);
-	report("idle server of 50, each after a burst (KiB)", "",
-	    memory_kib(server, false), 1, 150, true);
+	report("idle server after a burst (KiB)", "", memory_kib(server, false),
+	    1, 150, true);
 	n = switches(server);
 	(void)usleep((useconds_t)(IDLE_S * scale * 1e6));
 	report("idle server, wakeups in 30 s", "",
@@ -228,8 +220,6 @@ bench_idle(void)
 		caller_done(&others[i]);
 	caller_done(&c);
 	stop_server(server);
-	for (int i = 0; i < IDLE_SERVERS - 1; i++)
-		stop_server(beside[i]);
 	free(others);
 }
 
