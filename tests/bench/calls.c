@@ -514,12 +514,15 @@ main(int argc, char **argv)
 	size_t n = sizeof(groups) / sizeof(groups[0]);
 	int c;
 
-	while ((c = getopt(argc, argv, "e:r:s:S:")) != -1)
+	while ((c = getopt(argc, argv, "e:r:s:S:W")) != -1)
 		if (c == 'e') {
 			erlang_file = optarg;
 		} else if (c == 'S') {	/* we are one of its servers */
 			(void)snprintf(path, sizeof(path), "%s", optarg);
 			serve_echo();
+		} else if (c == 'W') {	/* or one that does nothing */
+			(void)pause();
+			return 0;
 		} else if (c == 'r')
 			rounds = atoi(optarg);
 		else if (c == 's')

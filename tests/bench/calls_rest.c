@@ -16,6 +16,8 @@
 
 #include "calls.h"
 
+#define SELF		"/proc/self/exe"
+#define STATICALLY	"./bench-calls-static"
 #define IDLE_CALLERS	500
 #define IDLE_S		30
 #define ERLANG_ROUNDS	3		/* each starts a VM */
@@ -111,22 +113,38 @@ bench_rest(void)
 
 /* --- those who do nothing --- */
 
-/* A process of its own: what a fork shares with its parent counts in halves. */
+/*
+ * A process of its own: what a fork shares with its parent counts in halves.
+ * program: this one, or the same linked statically, in the build's folder.
+ */
 static pid_t
-start_process(struct caller *out)
+start_process(const char *program, const char *option, const char *argument)
 {
 	pid_t pid = fork();
 
 	if (pid == 0) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		(void)unlink(path);
-		(void)execl("/proc/self/exe", "bench-calls", "-S", path,
+		(void)execl(program, "bench-calls", option, argument,
 		    (char *)NULL);
+		perror(program);
 		_exit(1);
 	}
+	return pid;
+}
+
+static pid_t
+start_idle_server(const char *program, struct caller *out)
+{
+	pid_t pid;
+
+	(void)unlink(path);
+	pid = start_process(program, "-S", path);
 	caller_init(out, OTP, 64);
-	while (otp_call(out->o, path, "x", 1, 1000, NULL, NULL) != 0)
+	while (otp_call(out->o, path, "x", 1, 1000, NULL, NULL) != 0) {
+		if (waitpid(pid, NULL, WNOHANG) != 0)
+			exit(1);
 		(void)usleep(1000);
+	}
 	return pid;
 }
 
@@ -145,12 +163,18 @@ burst(struct caller *c)
 	free(large);
 }
 
-/* KiB (PSS) of all but the program's own file; or of anonymous memory only. */
+/*
+ * KiB (PSS).  Of what a file of code holds only the pages that were written
+ * count (PROGRAM: of the program's own file, ALL_CODE: of libraries, too), or
+ * of every mapping only those (WRITTEN).
+ */
+enum beside { PROGRAM, ALL_CODE, WRITTEN };
+
 static double
-memory_kib(pid_t pid, bool anonymous)
+memory_kib(pid_t pid, enum beside beside)
 {
 	char name[64], exe[256], line[512], file[256];
-	bool own = false;
+	bool code = false;
 	double kib, sum = 0;
 	ssize_t n;
 	FILE *f;
@@ -164,9 +188,10 @@ memory_kib(pid_t pid, bool anonymous)
 		file[0] = '\0';
 		if (sscanf(line, "%*x-%*x %*s %*x %*s %*u %255s", file) >= 0 &&
 		    strchr(line, '-') != NULL && strstr(line, "kB") == NULL)
-			own = strcmp(file, exe) == 0;
-		else if (sscanf(line, anonymous || own ? "Anonymous: %lf" :
-		    "Pss: %lf", &kib) == 1)
+			code = strcmp(file, exe) == 0 || (beside == ALL_CODE &&
+			    strstr(file, ".so") != NULL);
+		else if (sscanf(line, beside == WRITTEN || code ?
+		    "Anonymous: %lf" : "Pss: %lf", &kib) == 1)
 			sum += kib;
 	}
 	if (f != NULL)
@@ -192,30 +217,65 @@ switches(pid_t pid)
 	return sum;
 }
 
+/*
+ * PSS counts a page of the C library by how many map it, so the same server
+ * has more alone than on a busy machine, and so has a process that does
+ * nothing: shown, not judged.  Judged are what is left without code, and the
+ * server linked statically, whose code is all its own.
+ */
+static void
+idle_memory(void)
+{
+	struct caller c;
+	pid_t pid;
+	double all;
+
+	pid = start_idle_server(STATICALLY, &c);
+	burst(&c);
+	(void)usleep(SETTLE_US);
+	report("idle server, linked statically (KiB)", "",
+	    memory_kib(pid, PROGRAM), 1, 150, true);
+	caller_done(&c);
+	stop_server(pid);
+	pid = start_idle_server(SELF, &c);
+	burst(&c);
+	(void)usleep(SETTLE_US);
+	report("idle server, beside code (KiB)", "", memory_kib(pid, ALL_CODE),
+	    1, 150, true);
+	all = memory_kib(pid, PROGRAM);
+	caller_done(&c);
+	stop_server(pid);
+	pid = start_process(SELF, "-W", NULL);
+	(void)usleep(SETTLE_US);
+	report("     with libc.so, beside one that waits", "", all,
+	    memory_kib(pid, PROGRAM), 0, true);
+	stop_server(pid);
+}
+
 void
 bench_idle(void)
 {
 	struct caller c, *others = calloc(IDLE_CALLERS, sizeof(*others));
-	pid_t server = start_process(&c);
 	double before;
+	pid_t server;
 	long n;
 
+	idle_memory();
+	server = start_idle_server(SELF, &c);
 	burst(&c);
 	(void)usleep(SETTLE_US);
-	before = memory_kib(server, true);
-	report("idle server after a burst (KiB)", "", memory_kib(server, false),
-	    1, 150, true);
 	n = switches(server);
 	(void)usleep((useconds_t)(IDLE_S * scale * 1e6));
 	report("idle server, wakeups in 30 s", "",
 	    (double)(switches(server) - n), 1, 0.5, true);
+	before = memory_kib(server, WRITTEN);
 	for (int i = 0; i < IDLE_CALLERS; i++) {
 		caller_init(&others[i], OTP, 64);
 		call_once(&others[i]);
 	}
 	(void)usleep(SETTLE_US);
 	report("idle connection, on the server (KiB)", "",
-	    (memory_kib(server, true) - before) / IDLE_CALLERS, 1, 1, true);
+	    (memory_kib(server, WRITTEN) - before) / IDLE_CALLERS, 1, 1, true);
 	for (int i = 0; i < IDLE_CALLERS; i++)
 		caller_done(&others[i]);
 	caller_done(&c);
