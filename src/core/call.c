@@ -60,6 +60,15 @@ find(struct core *c, struct sup *s, const struct call *m)
 	    NULL;
 }
 
+/* To be started: one that a reload wants gone is as good as gone. */
+static struct child *
+find_to_start(struct core *c, struct sup *s, const struct call *m)
+{
+	struct child *ch = find(c, s, m);
+
+	return ch != NULL && !ch->doomed ? ch : NULL;
+}
+
 static void
 begin(struct core *c, struct sup *s, struct child *ch, enum phase phase)
 {
@@ -113,7 +122,7 @@ has_specs(struct core *c, struct sup *s)
 static void
 serve_restart_child(struct core *c, struct sup *s, struct call *m)
 {
-	struct child *ch = find(c, s, m);
+	struct child *ch = find_to_start(c, s, m);
 
 	if (!has_specs(c, s)) {
 		return;
@@ -201,7 +210,7 @@ serve_count_children(struct core *c, struct sup *s, struct call *m)
 static void
 serve_start(struct core *c, struct sup *s, struct call *m)
 {
-	struct child *ch = find(c, s, m);
+	struct child *ch = find_to_start(c, s, m);
 
 	if (ch == NULL) {
 		call_done(c, s, CORE_E_NOT_FOUND, CORE_NONE);
@@ -220,7 +229,7 @@ serve_start(struct core *c, struct sup *s, struct call *m)
 static void
 serve_restart(struct core *c, struct sup *s, struct call *m)
 {
-	struct child *ch = find(c, s, m);
+	struct child *ch = find_to_start(c, s, m);
 
 	if (ch == NULL) {
 		call_done(c, s, CORE_E_NOT_FOUND, CORE_NONE);
@@ -277,7 +286,10 @@ call_stopped(struct core *c, struct sup *s, struct child *ch)
 	uint32_t slot = ch->slot;
 
 	if (s->call->op == CORE_OP_START || s->call->op == CORE_OP_RESTART) {
-		begin(c, s, ch, PHASE_START);
+		if (ch->doomed)		/* meanwhile: its order may be gone */
+			call_done(c, s, CORE_E_NOT_FOUND, CORE_NONE);
+		else
+			begin(c, s, ch, PHASE_START);
 		return;
 	}
 	if (s->call->op == CORE_OP_TERMINATE_CHILD && ch->unstarted) {

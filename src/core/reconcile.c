@@ -27,7 +27,9 @@ core_reconcile(struct core *c, uint32_t slot, enum core_world world,
 		return;
 	switch (ch->state) {
 	case CORE_STARTING:
-		if (world == CORE_WORLD_NONE)
+		if (world == CORE_WORLD_NONE && ch->doomed)
+			child_start_done(c, ch, OUT_ABORTED);
+		else if (world == CORE_WORLD_NONE)
 			(void)act_add(c, CORE_ACT_START, ch);
 		else if (world == CORE_WORLD_READY)
 			child_start_done(c, ch, OUT_OK);

@@ -132,7 +132,11 @@ void
 rules_note(struct core *c, struct sup *s, struct child *ch)
 {
 	child_dirty(c, ch);
-	if (ch->state == CORE_RESTARTING && !ch->waiting)
+	if (ch->state != CORE_RESTARTING || ch->waiting)
+		return;
+	if (ch->doomed)
+		child_cancel_retry(c, ch);
+	else
 		restart(c, s, ch);
 }
 

@@ -437,6 +437,8 @@ command(struct rig *r, const char *verb, const char *what, const char *rest)
 		state(r, what);
 	} else if (strcmp(verb, "pid") == 0) {
 		r->pid = rig_inc(r, what);
+	} else if (strcmp(verb, "lose") == 0) {
+		rig_process_lose(r, what);
 	} else if (strcmp(verb, "crash") == 0) {
 		rig_crash(r);
 	} else if (!rig_call(r, verb, what, rest)) {

@@ -24,6 +24,7 @@
  *	terminate_pid SUP X	by its incarnation, or the one of
  *	pid X			which is kept for that
  *	crash			the core dies and is restored
+ *	lose X			its process is gone, and nobody tells
  * What is armed at the beginning of a script is armed before the boot.
  *	+COMMAND		do not let the world react before the next
  */

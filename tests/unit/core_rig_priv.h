@@ -90,6 +90,7 @@ void	rig_crash(struct rig *r);
 void	rig_process_start(struct rig *r, const struct core_action *a);
 void	rig_process_ask(struct rig *r, uint64_t inc, bool kill);
 bool	rig_process_exit(struct rig *r, const char *id, const char *how);
+void	rig_process_lose(struct rig *r, const char *id);
 void	rig_process_release(struct rig *r, const char *id,
 	    const char *outcome);
 void	rig_timer_arm(struct rig *r, const struct core_action *a);

@@ -34,6 +34,10 @@ rig_process_start(struct rig *r, const struct core_action *a)
 	}
 	if (unused == NULL || !core_view(r->core, a->slot, r->now, &v))
 		abort();
+	if (v.user == NULL) {
+		rig_say(r, "FAULT: start of %s, whose order is gone", v.id);
+		return;
+	}
 	*unused = (struct rig_process){ .inc = a->inc, .there = true,
 		.user = v.user };
 	if (unused->user->freed)
@@ -150,6 +154,16 @@ rig_process_exit(struct rig *r, const char *id, const char *how)
 			return true;
 		}
 	return false;
+}
+
+void
+rig_process_lose(struct rig *r, const char *id)
+{
+	struct rig_process *p;
+
+	for (p = r->processes; p < r->processes + RIG_MANY; p++)
+		if (p->there && strcmp(p->id, id) == 0)
+			p->there = false;
 }
 
 void

@@ -376,6 +376,29 @@ static const struct row reloads[] = {
 	  "release b ok",
 	  "start a, start root |  |  | start b, stop b shutdown, start c, "
 	  "= ok, = ok" },
+	{ "one that is removed while it is restarted is not started again",
+	  "root( a:slow=10 b )", "restart root a; reload root( b ); wait 10; "
+	  "which root",
+	  "start a, start b, start root |  |  | stop a shutdown, "
+	  "= not_found, = ok | = [b running]" },
+	{ "nor is one that is removed while an order to start it waits",
+	  "root( a b )", "arm b ok hold; stop root a; exit b abnormal; "
+	  "start root a; restart_child root a; reload root( b ); release b ok",
+	  "start a, start b, start root | stop a shutdown, = ok | "
+	  "stop b abnormal |  |  |  | start b, = not_found, = not_found, "
+	  "= ok" },
+	{ "one that is removed before its retry is not tried, nor counted",
+	  "root:one_for_one:1/5000( a b:slow=10 )",
+	  "arm a ok hold; exit a abnormal; restart root b; release a error; "
+	  "reload root( b ); wait 10; state root",
+	  "start a, start b, start root | stop a abnormal |  | fail a |  | "
+	  "stop b shutdown, start b, = started, = ok | "
+	  "running starts 1 restarts 0, recent 1" },
+	{ "one that a reload puts back while it is restarted is started",
+	  "root( a:slow=10 b )", "restart root a; reload root( b ); "
+	  "reload root( a b ); wait 10",
+	  "start a, start b, start root |  |  |  | stop a shutdown, "
+	  "start a, = started, = ok, = ok" },
 	{ "a supervisor whose start failed takes the new list, and is tried",
 	  "root( s( x y ) )",
 	  "terminate_child root s; arm y error; restart_child root s; "
@@ -433,6 +456,33 @@ static const struct row reloads[] = {
 	  "change b, keep s, remove a, keep x, add y" },
 };
 
+/* What has no order any more, for its engine died amid its removal. */
+static const struct row crashes[] = {
+	{ "while it is stopped to be started again",
+	  "root( a:slow=10 b )",
+	  "restart root a; reload root( b ); crash; wait 10; which root",
+	  "start a, start b, start root |  |  | stop a killed |  | "
+	  "= [b running]" },
+	{ "when it has ended meanwhile",
+	  "root( a:slow=10 b )",
+	  "restart root a; reload root( b ); lose a; crash; which root",
+	  "start a, start b, start root |  |  |  |  | = [b running]" },
+	{ "when its start was ordered, and nobody has begun it",
+	  "root( a b )", "arm a ok hold; restart root a; reload root( b ); "
+	  "lose a; crash; which root",
+	  "start a, start b, start root | stop a shutdown |  |  |  | "
+	  "= [b running]" },
+	{ "nor amid the restart of a group",
+	  "root:one_for_all( a b )", "arm a ok hold; exit b abnormal; "
+	  "reload root:one_for_all( b ); lose a; crash; which root",
+	  "start a, start b, start root | stop b abnormal, stop a shutdown | "
+	  " |  | start b | = [b running]" },
+	{ "nor amid the first start of its supervisor",
+	  "root( a b )", "arm a hold; reload root( b ); lose a; crash; "
+	  "which root",
+	  " |  |  | start b, start root | = [b running]" },
+};
+
 static void
 check_row(const struct row *row, unsigned flags)
 {
@@ -463,6 +513,13 @@ START_TEST(a_restart_that_cut_a_start_short_is_finished)
 
 	ck_assert_str_eq(log, "start a, start root |  | stop a shutdown |  | "
 	    " | stop a shutdown, start a | running starts 3 restarts 0");
+}
+END_TEST
+
+/* Removed amid its restart, it has lost its order with the engine that knew. */
+START_TEST(what_was_removed_is_not_started_after_a_crash)
+{
+	check_row(&crashes[_i], 0);
 }
 END_TEST
 
@@ -533,6 +590,8 @@ main(void)
 	    nitems(rows));
 	tcase_add_loop_test(tc, tells_people, 0, nitems(told));
 	tcase_add_loop_test(tc, converges, 0, nitems(reloads));
+	tcase_add_loop_test(tc, what_was_removed_is_not_started_after_a_crash,
+	    0, nitems(crashes));
 	tcase_add_loop_test(tc, converges_through_crashes, 0,
 	    nitems(reloads));
 	tcase_add_test(tc, a_timer_that_fires_early_waits_on);
