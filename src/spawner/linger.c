@@ -23,31 +23,13 @@ group_is_there(int pid)
 	return kill(-pid, 0) == 0 || errno != ESRCH;
 }
 
-void
-linger_begin(struct spawner *sp, struct child *c)
-{
-	struct lingering *l = &sp->linger;
-	uint64_t now;
-
-	if (!group_is_there(c->pid) || l->n == LINGER_MAX)
-		return;
-	now = now_ns();
-	l->of[l->n++] = (struct ending){ .inc = c->inc, .pid = c->pid,
-	    .until_ns = now + (kill(c->pid, 0) < 0 ? GONE_WITHIN :
-	    REAPED_WITHIN) };
-	if (l->due_ns == 0)
-		l->due_ns = now + LOOK_AFTER;
-	table_clean(&sp->table, c);
-}
-
-void
-linger_tick(struct spawner *sp, uint64_t now)
+/* Go through them in order; whoever is not waited for any longer is told. */
+static void
+look(struct spawner *sp, uint64_t now)
 {
 	struct lingering *l = &sp->linger;
 	uint32_t i, left = 0;
 
-	if (l->n == 0 || now < l->due_ns)
-		return;
 	for (i = 0; i < l->n; i++) {
 		struct ending e = l->of[i];
 		struct child *c = table_by_inc(&sp->table, e.inc);
@@ -61,6 +43,32 @@ linger_tick(struct spawner *sp, uint64_t now)
 	}
 	l->n = left;
 	l->due_ns = left == 0 ? 0 : now + LOOK_AFTER + left * REST_PER_GROUP;
+}
+
+void
+linger_begin(struct spawner *sp, struct child *c)
+{
+	struct lingering *l = &sp->linger;
+	uint64_t now;
+
+	if (!group_is_there(c->pid))
+		return;
+	now = now_ns();
+	if (l->n == TABLE_SLOTS)	/* some of them have no record any more */
+		look(sp, now);
+	l->of[l->n++] = (struct ending){ .inc = c->inc, .pid = c->pid,
+	    .until_ns = now + (kill(c->pid, 0) < 0 ? GONE_WITHIN :
+	    REAPED_WITHIN) };
+	if (l->due_ns == 0)
+		l->due_ns = now + LOOK_AFTER;
+	table_clean(&sp->table, c);
+}
+
+void
+linger_tick(struct spawner *sp, uint64_t now)
+{
+	if (sp->linger.n > 0 && now >= sp->linger.due_ns)
+		look(sp, now);
 }
 
 void

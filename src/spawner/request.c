@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "spawner/adopted.h"
+#include "spawner/linger.h"
 #include "spawner/programs.h"
 #include "spawner/quit.h"
 #include "spawner/reap.h"
@@ -103,6 +104,15 @@ on_label(struct spawner *sp, const struct spawn_header *h)
 		table_label(c, l->label);
 }
 
+/* One that has ended may still be waited for, now under its new name. */
+static void
+rename_child(struct spawner *sp, struct child *c, uint64_t inc)
+{
+	table_rename(&sp->table, c, inc);
+	if (c->state == SPAWN_EXITED)
+		linger_begin(sp, c);
+}
+
 /* What cannot be adopted is told as a start that failed. */
 static bool
 on_adopt(struct spawner *sp, const struct spawn_header *h)
@@ -115,7 +125,7 @@ on_adopt(struct spawner *sp, const struct spawn_header *h)
 		return true;
 	c = table_by_inc(&sp->table, a->inc);
 	if (c != NULL)
-		table_rename(&sp->table, c, h->inc);
+		rename_child(sp, c, h->inc);
 	else if (table_add(&sp->table, h->inc, &c) == 0)
 		table_failed(&sp->table, c, SPAWN_STEP_ORDER, ESRCH);
 	else

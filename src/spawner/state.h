@@ -19,7 +19,6 @@
 
 #define MS		1000000ULL	/* in ns */
 #define LOW_FDS		16	/* descriptors below are for staging only */
-#define LINGER_MAX	1024	/* groups waited for; others are not */
 
 struct options {
 	bool	check, background, quiet, verbose;
@@ -60,14 +59,15 @@ struct sweep {
 	bool		strangers;	/* then also those in no slot */
 };
 
-/* Services that have ended, but not their process groups. */
+/* Services that have ended, but not their process groups: as many as there
+ * are records.  What is never used of it costs no memory. */
 struct lingering {
 	uint64_t	due_ns;		/* of the next look; 0: there are none */
 	uint32_t	n;
 	struct ending {
 		uint64_t	inc, until_ns;
 		int		pid;
-	}		of[LINGER_MAX];
+	}		of[TABLE_SLOTS];
 };
 
 enum quit_phase {
