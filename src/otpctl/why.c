@@ -11,7 +11,8 @@
 #include "wire/reason.h"
 
 const cJSON *
-why_event(const struct why *w, const char *path, const char *event)
+why_before(const struct why *w, const char *path, const char *event,
+    const cJSON *that)
 {
 	const cJSON *e, *found = NULL;
 	const char *p, *word;
@@ -19,11 +20,29 @@ why_event(const struct why *w, const char *path, const char *event)
 	cJSON_ArrayForEach(e, w->events) {
 		p = ctl_string(e, "path");
 		word = ctl_string(e, "event");
+		if (that != NULL && !why_newer(that, e))
+			break;
 		if (p != NULL && word != NULL && strcmp(word, event) == 0 &&
 		    strcmp(p[0] != '\0' ? p : "/", path) == 0)
 			found = e;
 	}
 	return found;
+}
+
+const cJSON *
+why_event(const struct why *w, const char *path, const char *event)
+{
+	return why_before(w, path, event, NULL);
+}
+
+bool
+why_told_to_stop(const struct why *w)
+{
+	const cJSON *told = why_event(w, w->node.path, "stopping");
+	const cJSON *end = why_event(w, w->node.path, "exited");
+
+	return told != NULL && end != NULL &&
+	    ctl_number(told, "pid", 0) == ctl_number(end, "pid", -1);
 }
 
 bool
@@ -139,6 +158,10 @@ why_down(const struct why *w)
 		return WHY_GAVE_UP;
 	if (w->start_words != NULL)
 		return WHY_START_FAILED;
+	if (w->has_sup && w->sup.state == NODE_STARTING &&
+	    (n->last_reason == NULL ? n->state != NODE_FAILED :
+	    reason_class(n->last_reason) == REASON_SHUTDOWN))
+		return WHY_WAITS;
 	if (n->last_reason == NULL)
 		return n->state == NODE_FAILED ? WHY_FAILED : WHY_NEVER;
 	if (reason_class(n->last_reason) == REASON_ABNORMAL)

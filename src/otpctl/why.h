@@ -19,6 +19,7 @@ enum why_case {			/* how it stands with a child */
 	WHY_ENDED,		/* by itself, and that was all right */
 	WHY_FAILED,		/* by itself, and no rule starts it again */
 	WHY_NEVER,		/* started */
+	WHY_WAITS,		/* for those before it to get ready */
 	WHY_NCASES
 };
 
@@ -40,6 +41,11 @@ void	why_read(const cJSON *reply, int64_t now, struct why *out);
 /* The newest such event of path, or NULL. */
 const cJSON *why_event(const struct why *w, const char *path,
 	    const char *event);
+/* The newest one before that event, or NULL. */
+const cJSON *why_before(const struct why *w, const char *path,
+	    const char *event, const cJSON *that);
+/* Its last end was asked for: by an operator, or by its supervisor. */
+bool	why_told_to_stop(const struct why *w);
 /* Is a newer than b?  NULL is older than anything. */
 bool	why_newer(const cJSON *a, const cJSON *b);
 /* "12s ago (2026-11-21 12:03:10)" */

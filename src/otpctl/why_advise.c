@@ -64,6 +64,10 @@ static const struct advice {
 	    "what went wrong with the one that failed too often" },
 	{ NOT_RUNNING & ~CASE(WHY_SUPERVISOR_DOWN), NEED_CHILDREN,
 	    "otpctl status %P", "how each of its children stands" },
+	{ CASE(WHY_STARTING), NEED_CHILDREN, "otpctl status %P",
+	    "which of its children it waits for" },
+	{ CASE(WHY_WAITS), NEED_SUPERVISOR, "otpctl status %S",
+	    "which child its supervisor waits for" },
 	{ CASE(WHY_PENDING), NEED_SUPERVISOR, "otpctl status %S",
 	    "which child its supervisor is busy with" },
 	{ CASE(WHY_SUPERVISOR_DOWN), NEED_SUPERVISOR, "otpctl why %S",
@@ -76,8 +80,8 @@ static const struct advice {
 	    "when it was restarted" },
 	{ CASE(WHY_BACKOFF) | CASE(WHY_START_FAILED), NEED_START_FAILED,
 	    "otpctl reload", "take a corrected configuration" },
-	{ CASE(WHY_STARTING) | CASE(WHY_NOT_READY), NEED_NOTHING,
-	    "otpctl wait %P running", "return when it is up" },
+	{ CASE(WHY_STARTING) | CASE(WHY_NOT_READY) | CASE(WHY_WAITS),
+	    NEED_NOTHING, "otpctl wait %P running", "return when it is up" },
 	{ CASE(WHY_STOPPING), NEED_NOTHING, "otpctl wait %P stopped",
 	    "return when it is gone" },
 	{ CASE(WHY_STOPPING), NEED_NOTHING, "otpctl signal KILL %P",
@@ -130,11 +134,13 @@ ready_is(const struct why *w, const char *word)
 
 /* A worker that is to run for ever, and ends as if all were done. */
 static bool
-ended_too_soon(const struct node *n)
+ended_too_soon(const struct why *w)
 {
+	const struct node *n = &w->node;
+
 	return !n->supervisor && n->last_reason != NULL &&
 	    strcmp(n->last_reason, "normal") == 0 && n->restart != NULL &&
-	    strcmp(n->restart, "permanent") == 0;
+	    strcmp(n->restart, "permanent") == 0 && !why_told_to_stop(w);
 }
 
 static bool
@@ -160,7 +166,7 @@ needed(const struct why *w, enum need need)
 	case NEED_NOT_READY:	return w->start_words != NULL &&
 				    strstr(w->start_words, "ready") != NULL;
 	case NEED_PROBLEM:	return w->node.problem != NULL;
-	case NEED_FOREGROUND:	return ended_too_soon(&w->node);
+	case NEED_FOREGROUND:	return ended_too_soon(w);
 	}
 	return false;
 }

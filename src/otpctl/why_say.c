@@ -214,6 +214,14 @@ say_never(struct buf *b, const struct why *w)
 	buf_puts(b, " is stopped, and has not been started yet.\n");
 }
 
+static void
+say_waits(struct buf *b, const struct why *w)
+{
+	buf_puts(b, " is not started yet: its supervisor ");
+	buf_text(b, w->sup.path);
+	buf_puts(b, " still waits for a child before it to get ready.\n");
+}
+
 static void (*const sayings[])(struct buf *b, const struct why *w) = {
 	[WHY_RUNNING] = say_running,
 	[WHY_STARTING] = say_starting,
@@ -229,28 +237,48 @@ static void (*const sayings[])(struct buf *b, const struct why *w) = {
 	[WHY_ENDED] = say_ended,
 	[WHY_FAILED] = say_failed,
 	[WHY_NEVER] = say_never,
+	[WHY_WAITS] = say_waits,
 };
 static_assert(sizeof(sayings) / sizeof(sayings[0]) == WHY_NCASES,
     "a sentence a case");
 
-/* Stopped with its group: which of its siblings was it that failed? */
-static void
-say_sibling(struct buf *b, const struct why *w)
+/*
+ * Stopped with its group: the restart of that, if its last process ran when
+ * that began and nobody gave up since; or NULL.
+ */
+static const cJSON *
+group_restart(const struct why *w)
 {
-	const cJSON *e = w->has_sup && !w->node.held &&
-	    reason_class(w->node.last_reason) == REASON_SHUTDOWN ?
-	    why_event(w, w->sup.path, "restarting") : NULL;
-	const char *child = ctl_string(e, "child");
+	const char *how = w->sup.strategy;
+	const cJSON *e, *end = why_event(w, w->node.path, "exited");
 
-	if (child == NULL || strcmp(child, w->node.path) == 0)
-		return;
-	buf_puts(b, ", because ");
-	buf_text(b, child);
-	buf_puts(b, " had failed");
-	if (w->sup.strategy != NULL) {
-		buf_puts(b, " (");
+	if (!w->has_sup || w->node.held || how == NULL ||
+	    (strcmp(how, "one_for_all") != 0 &&
+	    strcmp(how, "rest_for_one") != 0) ||
+	    reason_class(w->node.last_reason) != REASON_SHUTDOWN)
+		return NULL;
+	e = why_event(w, w->sup.path, "restarting");
+	if (why_newer(w->gave_up, e) || (end != NULL && (why_newer(e, end) ||
+	    why_newer(why_before(w, w->node.path, "ready", end), e))))
+		return NULL;
+	return e;
+}
+
+/* Why it was stopped: which of its siblings failed, or that it was told to. */
+static void
+say_stopper(struct buf *b, const struct why *w)
+{
+	const char *child = ctl_string(group_restart(w), "child");
+
+	if (child != NULL && strcmp(child, w->node.path) != 0) {
+		buf_puts(b, ", because ");
+		buf_text(b, child);
+		buf_puts(b, " had failed (");
 		buf_text(b, w->sup.strategy);
 		buf_puts(b, ")");
+	} else if (!w->node.supervisor && why_told_to_stop(w) &&
+	    reason_class(w->node.last_reason) != REASON_SHUTDOWN) {
+		buf_puts(b, ", when it was told to stop");
 	}
 }
 
@@ -287,7 +315,8 @@ say_last(struct buf *b, const struct why *w)
 			buf_puts(b, ", ");
 			why_when(b, w, look_time(n->last_at));
 		}
-		say_sibling(b, w);
+		if (!was_overdue(w))
+			say_stopper(b, w);
 		buf_puts(b, ".\n");
 	}
 	if (w->start_words != NULL) {
@@ -325,7 +354,7 @@ say_restarts(struct buf *b, const struct why *w)
 		}
 		buf_puts(b, ".\n");
 	}
-	if (n->supervisor) {
+	if (n->supervisor && !node_down(n)) {
 		buf_puts(b, "Of its own children's failures, ");
 		put_budget(b, n);
 		buf_puts(b, ".\n");
