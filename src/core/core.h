@@ -219,8 +219,8 @@ void	core_shutdown(struct core *c, uint64_t now_ms);
 /*
  * Converge on another specification.  same() compares the users of the old
  * and the new specification of a child: false restarts it if it runs, and
- * starts it if it does not because its start failed (then unstarted is true;
- * a supervisor also when anything below it differs).  Nothing
+ * starts it if it does not because its start failed (then CORE_SAME_START is
+ * asked; a supervisor also when anything below it differs).  Nothing
  * fails: a start that does is told, and leaves that child stopped.  call is
  * answered (CORE_OK) when the whole tree has settled.  The new tree's user
  * pointers belong to the core from here on, the old ones come back.
@@ -228,11 +228,14 @@ void	core_shutdown(struct core *c, uint64_t now_ms);
 enum core_change {
 	CORE_KEEP, CORE_CHANGE, CORE_ADD, CORE_REMOVE,
 	CORE_TRY,		/* it did not run, and is started */
-	CORE_UPDATE,		/* changed, and stays without a process */
+	CORE_UPDATE,		/* changed: nothing to be stopped or started */
 	CORE_NCHANGES
 };
+enum core_same {		/* of what: each asks more */
+	CORE_SAME_PROCESS, CORE_SAME_START, CORE_SAME_ALL
+};
 typedef bool core_same_fn(const void *old_user, const void *new_user,
-	    bool unstarted);
+	    enum core_same what);
 typedef void core_diff_fn(void *arg, enum core_change change, uint32_t slot,
 	    const struct core_spec *spec, uint32_t parent);
 void	core_reload(struct core *c, const struct core_spec *root,

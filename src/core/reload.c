@@ -44,7 +44,75 @@ is_same(const struct child *ch, const struct core_spec *spec,
 {
 	if (ch->user == NULL || spec->user == NULL)
 		return ch->user == spec->user;
-	return same(ch->user, spec->user, ch->unstarted);
+	return same(ch->user, spec->user, ch->unstarted ? CORE_SAME_START :
+	    CORE_SAME_PROCESS);
+}
+
+static bool
+same_child(const struct child *ch, const struct core_spec *spec,
+    core_same_fn *same)
+{
+	uint32_t max = spec->backoff_max_ms;
+
+	if (ch->user == NULL || spec->user == NULL ? ch->user != spec->user :
+	    !same(ch->user, spec->user, CORE_SAME_ALL))
+		return false;
+	if (max < spec->backoff_min_ms)
+		max = spec->backoff_min_ms;
+	return ch->restart == spec->restart &&
+	    ch->shutdown_ms == spec->shutdown_ms &&
+	    ch->significant == spec->significant && ch->down == spec->down &&
+	    ch->backoff_min_ms == spec->backoff_min_ms &&
+	    ch->backoff_max_ms == max &&
+	    ch->backoff_reset_ms == spec->backoff_reset_ms;
+}
+
+/* Do those that stay keep their order among themselves? */
+static bool
+same_order(const struct core *c, const struct sup *s,
+    const struct core_spec *spec)
+{
+	const struct child *ch, *next = s->first_fixed;
+
+	for (spec = spec->children; spec != NULL; spec = spec->next) {
+		ch = match(c, s, spec);
+		if (ch == NULL || !ch->fixed)
+			continue;
+		while (next != NULL && next != ch)
+			next = next->next_fixed;
+		if (next == NULL)
+			return false;
+		next = next->next_fixed;
+	}
+	return true;
+}
+
+static bool
+same_template(const struct child *t, const struct core_spec *spec,
+    core_same_fn *same)
+{
+	if (t == NULL || spec == NULL)
+		return t == NULL && spec == NULL;
+	return same_child(t, spec, same);
+}
+
+/* Is everything as it was, that which needs no restart included? */
+static bool
+same_settings(const struct core *c, const struct child *ch,
+    const struct core_spec *spec, core_same_fn *same)
+{
+	const struct sup *s = ch->sup;
+
+	if (!same_child(ch, spec, same))
+		return false;
+	return s == NULL || (s->strategy == spec->strategy &&
+	    s->auto_shutdown == spec->auto_shutdown &&
+	    s->intensity.limit == spec->max_restarts &&
+	    s->intensity.period_ms == spec->period_ms &&
+	    s->max_children == spec->max_children &&
+	    s->parallel_stop == (spec->parallel_stop && !c->compat) &&
+	    (sup_at_run_time(s) ? same_template(s->template, spec->children,
+	    same) : same_order(c, s, spec)));
 }
 
 /* Do a supervisor's children, or their order, differ? */
@@ -99,12 +167,13 @@ change_of(const struct core *c, struct child *ch,
 {
 	bool same_spec = is_same(ch, spec, same);
 
-	if (ch->state != CORE_STOPPED)
-		return same_spec ? CORE_KEEP : CORE_CHANGE;
-	if (ch->parent->sup->phase != PHASE_DOWN && !ch->held &&
+	if (ch->state != CORE_STOPPED && !same_spec)
+		return CORE_CHANGE;
+	if (ch->state == CORE_STOPPED && ch->parent->sup->phase != PHASE_DOWN && !ch->held &&
 	    ((ch->parked && !spec->down) || to_be_tried(c, ch, spec, same)))
 		return CORE_TRY;
-	return same_spec ? CORE_KEEP : CORE_UPDATE;
+	return same_spec && same_settings(c, ch, spec, same) ? CORE_KEEP :
+	    CORE_UPDATE;
 }
 
 static void
@@ -143,6 +212,8 @@ core_diff(const struct core *c, const struct core_spec *root,
 	struct child *ch = c->root;
 	const struct core_spec *spec = root;
 
+	if (!same_settings(c, ch, spec, same))
+		emit(arg, CORE_UPDATE, ch->slot, spec, CORE_NONE);
 	todo_push(&todo, ch, spec);
 	while (todo_pop(&todo, &ch, &spec))
 		if (!sup_at_run_time(ch->sup))

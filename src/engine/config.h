@@ -50,10 +50,10 @@ struct service {
 
 void	service_free(struct service *s);
 /*
- * Would a change from a to b need a restart, or (unstarted) could it be why a
- * start fails no more?  A core_same_fn.
+ * Would a change from a to b need a restart, could it be why a start fails no
+ * more, or is it one at all?  A core_same_fn.
  */
-bool	service_same(const void *a, const void *b, bool unstarted);
+bool	service_same(const void *a, const void *b, enum core_same what);
 
 struct config_error {
 	const char	*file;

@@ -340,11 +340,19 @@ same_text(const char *a, const char *b)
 }
 
 bool
-service_same(const void *a, const void *b, bool unstarted)
+service_same(const void *a, const void *b, enum core_same what)
 {
 	const struct service *x = a, *y = b;
 
-	if (unstarted && x->start_timeout_ms != y->start_timeout_ms)
+	if (what >= CORE_SAME_START &&
+	    x->start_timeout_ms != y->start_timeout_ms)
+		return false;
+	if (what == CORE_SAME_ALL && (x->stop_signal != y->stop_signal ||
+	    !same_text(x->description, y->description) ||
+	    !same_text(x->app, y->app) ||
+	    x->log_max_bytes != y->log_max_bytes ||
+	    x->log_keep != y->log_keep ||
+	    x->log_timestamp != y->log_timestamp))
 		return false;
 	return x->kind == y->kind && x->ready == y->ready &&
 	    same_text(x->name, y->name) &&

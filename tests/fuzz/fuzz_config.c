@@ -62,7 +62,8 @@ check_child(const char *text, size_t len, enum core_strategy strategy,
 		again = config_parse_child(source, strlen(source), strategy,
 		    NULL, &cx);
 		MUST(again->nerrors == 0);
-		MUST(service_same(c->root->user, again->root->user, false));
+		MUST(service_same(c->root->user, again->root->user,
+		    CORE_SAME_ALL));
 		config_free(again);
 	}
 	config_free(c);

@@ -125,7 +125,7 @@ rm "$T/apps/bad.json" "$T/apps/late.json"
 before=$(pid_of c/w)
 is "a dry run says what is new and what goes" \
     "$(ctl --json reload --dry-run | pick 'changes.*.path')" \
-    "more new late bad"
+    "c more new late bad"
 ctl -q reload
 is "what is new is started, with what it needs" "$(state)" \
     "c b a more new running running running running running"

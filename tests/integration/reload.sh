@@ -42,7 +42,8 @@ is "an added child is started" "$(ctl --json reload |
 is "where the file says" "$(ctl --json which-children / | pick '*.id')" \
     "d e g"
 site '' ', "on", "10", "'$T'/x"' "$d$e"
-ctl -q reload
+is "a new order is told as an update of the supervisor" \
+    "$(ctl --json reload | pick '*.*.change' '*.*.path')" "update /"
 is "a new order is taken" "$(ctl --json which-children / | pick '*.id')" \
     "e d g"
 is "without restarting anybody" "$(generations g g/a g/b g/c d e)" \
@@ -57,12 +58,22 @@ is "and forgotten" $? 4
 
 # --- what needs no restart ---
 sed -i 's/"new"/"newer"/' "$CONF"
+is "it is told as an update" "$(ctl reload --dry-run)" \
+    "would update   e
+1 would change, 4 unchanged"
 ctl -q reload
 is "a description changes while it runs" "$(status e description generation)" \
     "newer 1"
 sed -i 's/"strategy": "rest_for_one"/"strategy": "one_for_all"/' "$CONF"
 ctl -q reload
 is "a strategy, too" "$(status g strategy generation)" "one_for_all 1"
+sed -i 's/"newer"/"newer", "shutdown": 4000/
+    s/{ "children"/{ "max_restarts": 7, "children"/' "$CONF"
+is "so are times, and what the root allows" \
+    "$(ctl --json reload | pick '*.*.change' '*.*.path')" \
+    "update update / e"
+is "and once taken, they are as they were" "$(ctl reload)" \
+    "0 changed, 5 unchanged"
 
 # --- broken files ---
 before=$(ctl --json status | pick '*.path' '*.pid' '*.generation')

@@ -173,10 +173,10 @@ rig_tree_free(struct core_spec *spec)
 }
 
 bool
-rig_tree_same(const void *a, const void *b, bool unstarted)
+rig_tree_same(const void *a, const void *b, enum core_same what)
 {
 	const struct rig_user *x = a, *y = b;
 
-	(void)unstarted;
+	(void)what;
 	return x->version == y->version;
 }

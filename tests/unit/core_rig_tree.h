@@ -18,6 +18,6 @@ struct rig_user {
 /* users gets every user; NULL at the end of the text. */
 struct core_spec *rig_tree(const char **text, struct rig_user **users);
 void	rig_tree_free(struct core_spec *spec);
-bool	rig_tree_same(const void *a, const void *b, bool unstarted);
+bool	rig_tree_same(const void *a, const void *b, enum core_same what);
 
 #endif /* OTPD_TESTS_UNIT_CORE_RIG_TREE_H */

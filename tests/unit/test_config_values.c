@@ -405,9 +405,10 @@ START_TEST(some_changes_need_a_restart)
 	b = parse(text);
 	assert_right(b, same_rows[_i].why);
 	ck_assert_msg(service_same(a->root->children->user,
-	    b->root->children->user, false) == same_rows[_i].same,
+	    b->root->children->user, CORE_SAME_PROCESS) == same_rows[_i].same,
 	    "%s", same_rows[_i].why);
-	ck_assert(service_same(a->root->user, b->root->user, false));
+	ck_assert(service_same(a->root->user, b->root->user,
+	    CORE_SAME_PROCESS));
 	free(text);
 	config_free(a);
 	config_free(b);

@@ -454,6 +454,22 @@ static const struct row reloads[] = {
 	  "root( a b s( x ) )", "diff root( c b:v=1 s( x y ) )",
 	  "start a, start b, start x, start s, start root | add c, "
 	  "change b, keep s, remove a, keep x, add y" },
+	{ "what counts without a restart is a change, too",
+	  "root( a b s:one_for_all( x y ) )",
+	  "diff root:9/9( a:temporary b s( x y ) ); "
+	  "diff root( a b s:one_for_all( y x ) ); "
+	  "diff root( a s:one_for_all( x y ) )",
+	  "start a, start b, start x, start y, start s, start root | "
+	  "update root, update a, keep b, update s, keep x, keep y | "
+	  "keep a, keep b, update s, keep y, keep x | "
+	  "keep a, keep s, remove b, keep x, keep y" },
+	{ "so is a template, but not what was made from it",
+	  "root( s:simple_one_for_one( t ) )",
+	  "start_child s i; diff root( s:simple_one_for_one( t:temporary ) ); "
+	  "diff root( s:simple_one_for_one( t:v=1 ) ); "
+	  "diff root( s:simple_one_for_one( t ) )",
+	  "start s, start root | start i, = started | update s | update s | "
+	  "keep s" },
 };
 
 /* What has no order any more, for its engine died amid its removal. */
