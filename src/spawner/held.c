@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "spawner/runtime.h"
@@ -188,6 +189,9 @@ held_pipe(struct held_table *t, uint64_t key, int *out_fd)
 	}
 	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -errno;
+	/* For a service of another user that opens /dev/stdout by its name;
+	 * nobody comes by that but through the descriptor itself. */
+	(void)fchmod(fds[1], 0622);
 	(void)close(fds[1]);
 	rc = held_put(t, key, HELD_PIPE, fds[0]);
 	if (rc < 0) {

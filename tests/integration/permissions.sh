@@ -24,9 +24,22 @@ config <<END
     "template": { "start": ["$SVC"], "user": "65534", "group": "65534" } },
   { "id": "ours_only", "type": "dynamic_supervisor",
     "template": { "start": ["$SVC"] } },
+  { "id": "names", "user": "65534", "group": "65534",
+    "start": ["/bin/sh", "$T/names"] },
   { "id": "quarry", "start": ["$SVC"] } ] }
 END
+cat > "$T/names" <<'END'
+cat < /dev/stdout
+echo out > /dev/stdout
+echo end > /dev/stderr
+exec sleep 1000
+END
 start
+
+# Web servers write their logs so.
+await text end "$LOG/names.log"
+ok "a service of another user may open /dev/stdout" file_has "$LOG/names.log" out
+is "but not read it" "$(grep -c denied "$LOG/names.log")" 1
 
 # ask WHO REQUEST: ok, or the word of the refusal.
 ask() {
