@@ -70,8 +70,8 @@ is_above(const char *above, const char *path)
 static bool
 is_about(const struct event *ev, const char *path, const char *sup)
 {
-	if (ev->path == NULL)
-		return false;
+	if (ev->path == NULL)	/* what ends a fault says so of all at once */
+		return ev->type == EVENT_RECOVERED;
 	if (ev->type == EVENT_GAVE_UP || ev->type == EVENT_AUTO_SHUTDOWN)
 		return strcmp(ev->path, path) == 0 || is_above(ev->path, path);
 	return strcmp(ev->path, path) == 0 ||
@@ -92,7 +92,7 @@ put_history(struct engine *e, const char *path, const char *sup, int max,
 		bool fits = path != NULL ? is_about(&ev, path, sup) :
 		    ev.type == EVENT_GAVE_UP ||
 		    ev.type == EVENT_START_FAILED ||
-		    ev.type == EVENT_OVERDUE ||
+		    ev.type == EVENT_OVERDUE || ev.type == EVENT_FAULT ||
 		    ev.type == EVENT_ENGINE_CRASHED ||
 		    ev.type == EVENT_SPAWNER_CRASHED ||
 		    ev.type == EVENT_SPAWNER_KILLED ||

@@ -409,6 +409,61 @@ say_who_gave_up(struct buf *b, const struct why *w)
 	say_consequence(b, w, path);
 }
 
+/*
+ * What the machine fails it in, and has not got over yet: a start is over that
+ * with `started`, the logs of all are with one `recovered`.
+ */
+static const cJSON *
+lasting_fault(const struct why *w, bool of_log)
+{
+	static const char log[] = "its log ";
+	const cJSON *e, *found = NULL;
+	const char *word, *words, *path;
+
+	cJSON_ArrayForEach(e, w->events) {
+		word = ctl_string(e, "event");
+		words = ctl_string(e, "reason");
+		path = ctl_string(e, "path");
+		if (word == NULL)
+			continue;
+		if (of_log ? strcmp(word, "recovered") == 0 && words != NULL &&
+		    strncmp(words, "logs ", 5) == 0 :
+		    strcmp(word, "started") == 0)
+			found = NULL;
+		else if (strcmp(word, "fault") == 0 && words != NULL &&
+		    path != NULL && strcmp(path, w->node.path) == 0 &&
+		    of_log == (strncmp(words, log, sizeof(log) - 1) == 0))
+			found = e;
+	}
+	return found;
+}
+
+static void
+say_start_fault(struct buf *b, const struct why *w)
+{
+	const cJSON *e = lasting_fault(w, false);
+
+	if (e == NULL || w->which != WHY_STARTING)
+		return;
+	buf_puts(b, "The machine lacks what its start needs, which is tried "
+	    "again: ");
+	buf_text(b, ctl_string(e, "reason"));
+	buf_puts(b, ".\n");
+}
+
+static void
+say_log_fault(struct buf *b, const struct why *w)
+{
+	const cJSON *e = lasting_fault(w, true);
+
+	if (e == NULL)
+		return;
+	buf_puts(b, "What it writes is held back, and lost when that is too "
+	    "much: ");
+	buf_text(b, ctl_string(e, "reason"));
+	buf_puts(b, ".\n");
+}
+
 static void
 say_log(struct buf *b, const struct look *l, const struct why *w)
 {
@@ -417,18 +472,20 @@ say_log(struct buf *b, const struct look *l, const struct why *w)
 
 	if (w->node.supervisor || w->node.log == NULL)
 		return;
+	buf_puts(b, "\n");
+	say_log_fault(b, w);
 	if (log == NULL) {
-		buf_puts(b, "\nIts log could not be read: the logger does not "
+		buf_puts(b, "Its log could not be read: the logger does not "
 		    "answer.\n");
 		return;
 	}
 	if (log_len == 0) {
-		buf_puts(b, "\nIts log is empty (");
+		buf_puts(b, "Its log is empty (");
 		buf_text(b, w->node.log);
 		buf_puts(b, ").\n");
 		return;
 	}
-	buf_puts(b, "\nIts last log lines (");
+	buf_puts(b, "Its last log lines (");
 	buf_text(b, w->node.log);
 	buf_puts(b, "):\n");
 	for (; log_len > 0; log += n, log_len -= n) {
@@ -453,6 +510,7 @@ why_say(struct buf *b, const struct look *l, const struct why *w)
 	buf_text(b, w->node.path);
 	buf_puts(b, look_plain(l));
 	sayings[w->which](b, w);
+	say_start_fault(b, w);
 	say_last(b, w);
 	say_restarts(b, w);
 	say_who_gave_up(b, w);

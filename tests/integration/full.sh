@@ -32,6 +32,7 @@ exec 4<> "$T/gate"
 await exists "$T/flooded"
 ok "a full disk does not block a service" true
 await_event "its log cannot be written: no space left"
+ok "it is among what went wrong" has "$(ctl failed)" "no space left"
 mount -o remount,size=10m "$LOG"
 await_event "logs can be written again"
 exec 5<> "$T/gate2"

@@ -185,7 +185,7 @@ static const char *const whys[] = {
 	"start-timeout", "start-retried", "gave-up", "supervisor-down",
 	"supervisor-back", "not-ready", "temporary", "stopping", "stopped",
 	"never", "root", "group", "pending", "given-up", "forks", "overdue",
-	"told", "waits",
+	"told", "waits", "log-fault", "start-fault",
 };
 
 START_TEST(why_tells)
