@@ -114,6 +114,14 @@ says_words(enum event_type type)
 	    type == EVENT_REFUSED || type == EVENT_RECOVERED;
 }
 
+/* How it ended says what happened: "redis: exited with status 1". */
+static bool
+speaks_for_itself(const struct event *ev)
+{
+	return (ev->type == EVENT_EXITED || ev->type == EVENT_START_FAILED) &&
+	    ev->path != NULL && ev->reason != NULL;
+}
+
 static void
 put_event(struct out *line, const struct event *ev)
 {
@@ -124,7 +132,8 @@ put_event(struct out *line, const struct event *ev)
 		    ev->reason);
 		return;
 	}
-	put_event_name(line, ev->type);
+	if (!speaks_for_itself(ev))
+		put_event_name(line, ev->type);
 	if (ev->child != NULL)
 		out_format(line, " because of %s", ev->child);
 	if (ev->type == EVENT_BACKOFF)
@@ -133,14 +142,41 @@ put_event(struct out *line, const struct event *ev)
 		out_format(line, ": %s", ev->reason);
 	} else if (ev->reason != NULL) {
 		reason_words(ev->reason, words, sizeof(words));
-		out_format(line, ": %s", words);
+		out_format(line, "%s%s", speaks_for_itself(ev) ? "" : ": ",
+		    words);
 	}
 	if (ev->pid != 0)
 		out_format(line, " (pid %d)", ev->pid);
 }
 
+/* It had a process before its start failed. */
+static bool
+has_run(const char *reason)
+{
+	return reason != NULL && (strcmp(reason, "{timeout,start}") == 0 ||
+	    strstr(reason, "before it was ready") != NULL);
+}
+
+/* Where the last words of one may be, when otpctl may have nobody to ask. */
 static void
-say_event(const struct event *ev)
+put_log(struct engine *e, struct out *line, const struct event *ev)
+{
+	const char *path = ev->type == EVENT_GAVE_UP ? ev->child :
+	    ev->type == EVENT_START_FAILED && has_run(ev->reason) ?
+	    ev->path : NULL;
+	struct core_child view;
+	uint32_t slot;
+
+	if (path == NULL || engine_find(e, path, &slot) < 0 ||
+	    !core_view(e->core, slot, 0, &view) ||
+	    view.type != CORE_WORKER || !engine_service(e, slot)->logs)
+		return;
+	out_format(line, "; its log: %s/%s.log", e->log_dir,
+	    engine_child(e, slot)->path);
+}
+
+static void
+say_event(struct engine *e, const struct event *ev)
 {
 	struct out line = { 0 };
 
@@ -148,6 +184,7 @@ say_event(const struct event *ev)
 	if (ev->path != NULL)
 		out_format(&line, "%s: ", ev->path);
 	put_event(&line, ev);
+	put_log(e, &line, ev);
 	say_line(&line);
 	out_done(&line);
 }
@@ -163,5 +200,5 @@ engine_say_events(struct engine *e)
 		e->told_seq = events_oldest_seq(e->events);
 	for (; events_get(e->events, e->told_seq, &ev); e->told_seq++)
 		if (e->verbose || worth_saying(e, &ev))
-			say_event(&ev);
+			say_event(e, &ev);
 }

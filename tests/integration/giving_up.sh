@@ -71,6 +71,8 @@ ok "the numbers of events have no holes" same \
     "$(seq -s ' ' "$(wc -l < "$T/events")") "
 ok "otpd says that it gave up" file_has "$T/stderr" "gave up"
 ok "and because of whom" file_has "$T/stderr" "otpd: /: gave up because of middle"
+ok "and where that worker's words are" file_has "$T/stderr" \
+    "otpd: middle: gave up because of middle/loop; its log: $LOG/middle/loop.log"
 
 # --- a program that goes into the background by itself ends at once ---
 config <<END
@@ -82,7 +84,7 @@ begin
 : > "$T/go"
 ended
 ok "each end of it is told, although it is none with an error" same \
-    "$(grep -c '^otpd: forks: exited: exited normally (pid' "$T/stderr")" 2
+    "$(grep -c '^otpd: forks: exited normally (pid' "$T/stderr")" 2
 
 # --- a supervisor that nobody restarts stays down, and can be started ---
 config <<END

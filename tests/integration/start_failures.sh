@@ -37,10 +37,12 @@ while IFS='|' read -r what keys words; do
 	ok "$what at the first start ends otpd" not same $code 0
 	ok "$what is told in words" file_has "$T/stderr" "$words"
 	is "$what: nothing after it is started, all before it are stopped" \
-	    "$(sed -n 's/^otpd: \([a-z/]*\): \([a-z]*\)\( failed\)*.*/\2\3 \1/p' \
-	    "$T/stderr" | grep -E '^(ready|start failed|exited)' |
-	    tr '\n' ';')" \
-	    "ready good;start failed bad;exited good;start failed /;"
+	    "$(sed -nE 's/^otpd: ([a-z/]*): (ready|could not|was shut).*/\2 \1/p' \
+	    "$T/stderr" | tr '\n' ';')" \
+	    "ready good;could not bad;was shut good;could not /;"
+	is "$what: where its own words are is told if it had any" \
+	    "$(grep -c "; its log: $LOG/bad.log" "$T/stderr")" \
+	    "$(echo "$words" | grep -c ready)"
 done < "$T/faults"
 is "nothing is left behind" "$(ours)" ""
 
