@@ -49,6 +49,9 @@ struct service {
 };
 
 void	service_free(struct service *s);
+struct spawn_limit;
+/* The name of one that cannot be had on this machine by this user, or NULL. */
+const char *config_limit_refused(const struct spawn_limit *list, uint32_t n);
 /*
  * Would a change from a to b need a restart, could it be why a start fails no
  * more, or is it one at all?  A core_same_fn.

@@ -4,8 +4,10 @@
  * how much.
  */
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "engine/config_value.h"
 
@@ -242,7 +244,7 @@ read_limit_pair(const cJSON *v, struct spawn_limit *out)
 	}
 	return cJSON_GetArraySize(v) == 2 &&
 	    read_limit(v->child, &out->soft) &&
-	    read_limit(v->child->next, &out->hard) && out->soft <= out->hard;
+	    read_limit(v->child->next, &out->hard);
 }
 
 static void
@@ -271,6 +273,9 @@ read_one_limit(struct reader *r, struct draft *d, const cJSON *item)
 		tell_at(r, item, "limit `%s` must be a number, a string such "
 		    "as \"64M\", \"unlimited\" or [soft, hard] with soft not "
 		    "above hard, not %s", item->string, got);
+	else if (limit.soft > limit.hard)
+		tell_at(r, item, "limit `%s` is [soft, hard]: the soft one is "
+		    "above the hard one; exchange them", item->string);
 	else if (d->nlimits < SPAWN_LIMITS_MAX)
 		d->limits[d->nlimits++] = limit;
 }
@@ -287,4 +292,40 @@ key_limits(struct reader *r, struct draft *d,
 	cJSON_ArrayForEach(item, v)
 		read_one_limit(r, d, item);
 	return VALUE_GOOD;
+}
+
+/* More descriptors than that the kernel grants to nobody. */
+static uint64_t
+nofile_max(void)
+{
+	FILE *f = fopen("/proc/sys/fs/nr_open", "re");
+	unsigned long long n;
+	uint64_t max = RLIM_INFINITY;
+
+	if (f == NULL)
+		return max;
+	if (fscanf(f, "%llu", &n) == 1)
+		max = n;
+	(void)fclose(f);
+	return max;
+}
+
+const char *
+config_limit_refused(const struct spawn_limit *list, uint32_t n)
+{
+	struct rlimit own;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct spawn_limit *l = &list[i];
+		bool refused = l->resource == RLIMIT_NOFILE &&
+		    l->hard > nofile_max();
+
+		if (!refused && geteuid() != 0 &&
+		    getrlimit((int)l->resource, &own) == 0)
+			refused = l->hard > own.rlim_max;
+		for (size_t k = 0; refused && k < nitems(limits); k++)
+			if (limits[k].resource == l->resource)
+				return limits[k].name;
+	}
+	return NULL;
 }

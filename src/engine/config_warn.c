@@ -57,17 +57,40 @@ warn_program(struct reader *r, const struct draft *d, const char *program)
 	}
 }
 
+/* The file itself is made; its folder is not. */
+static void
+warn_output(struct reader *r, const cJSON *at, const char *path)
+{
+	const char *end = strrchr(path, '/');
+	char folder[PATH_SIZE];
+	struct stat st;
+
+	(void)snprintf(folder, sizeof(folder), "%.*s", (int)(end - path), path);
+	if (stat(folder[0] != '\0' ? folder : "/", &st) < 0 && errno == ENOENT)
+		warn_at(r, at, "warning: no folder `%s`: it cannot be started "
+		    "here", folder);
+}
+
 void
 warn_of(struct reader *r, const struct draft *d, const char *who_problem,
     const char *program)
 {
+	const char *limit = config_limit_refused(d->limits, d->nlimits);
 	struct stat st;
 
 	if (who_problem != NULL)
 		warn_at(r, who_item(d), "warning: %s: it cannot be started "
 		    "here", who_problem);
+	if (limit != NULL)
+		warn_at(r, d->given[KEY_limits], "warning: limit `%s` is more "
+		    "than this machine allows: it cannot be started here",
+		    limit);
 	if (d->cwd != NULL && stat(d->cwd, &st) < 0 && errno == ENOENT)
 		warn_at(r, d->given[KEY_cwd], "warning: no folder `%s`: it "
 		    "cannot be started here", d->cwd);
+	if (d->out == SPAWN_DEST_FILE)
+		warn_output(r, d->given[KEY_stdout], d->out_path);
+	if (d->err == SPAWN_DEST_FILE)
+		warn_output(r, d->given[KEY_stderr], d->err_path);
 	warn_program(r, d, program);
 }

@@ -100,7 +100,7 @@ child_fault(struct engine *e, uint32_t slot, const char *words)
 		abort();
 }
 
-/* The program, folder or file that the failed step was about. */
+/* The program, folder, file or limit that the failed step was about. */
 static void
 failure_subject(struct engine *e, uint32_t slot, uint8_t step, char *out,
     size_t size)
@@ -121,7 +121,10 @@ failure_subject(struct engine *e, uint32_t slot, uint8_t step, char *out,
 			what = v.out_path;
 		else if (step == SPAWN_STEP_STDERR)
 			what = v.err_path;
+		else if (step == SPAWN_STEP_LIMITS)
+			what = config_limit_refused(v.limits, v.s->nlimits);
 	}
+	what = what != NULL ? what : "";
 	(void)snprintf(out, size, "%s%s", *what != '\0' ? " " : "", what);
 	free(order);
 }

@@ -306,6 +306,12 @@ static const struct {
 	    "warning: no user \"no-such-user\": it cannot be started here\n" },
 	{ "\"cwd\":\"/no/such\",\"start\":[\"sh\"]", "t.json:1:30: w: "
 	    "warning: no folder `/no/such`: it cannot be started here\n" },
+	{ "\"stdout\":\"/no/such/x.log\",\"start\":[\"sh\"]", "t.json:1:33: "
+	    "w: warning: no folder `/no/such`: it cannot be started here\n" },
+	{ "\"stderr\":\"/x.log\",\"start\":[\"sh\"]", "" },
+	{ "\"limits\":{\"core\":0,\"nofile\":\"unlimited\"},"
+	    "\"start\":[\"sh\"]", "t.json:1:33: w: warning: limit `nofile` is "
+	    "more than this machine allows: it cannot be started here\n" },
 };
 
 START_TEST(what_will_not_start_here_is_a_warning)
