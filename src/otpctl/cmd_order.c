@@ -28,7 +28,7 @@ each(struct ctl *c, const char *op, const char *done)
 	for (i = 0; i < c->argc; i++) {
 		req = ctl_request(op);
 		(void)cJSON_AddStringToObject(req, "path", c->argv[i]);
-		rc = ctl_order(c, req, c->argv[i], &reply);
+		rc = ctl_order_in_turn(c, req, c->argv[i], &reply);
 		if (rc == CTL_OK) {
 			c->out->outcome(c, ctl_string(reply, "path") == NULL ?
 			    c->argv[i] : NULL, done, reply);
@@ -116,7 +116,7 @@ cmd_reload(struct ctl *c)
 	int rc;
 
 	(void)cJSON_AddBoolToObject(req, "dry_run", c->dry_run);
-	rc = ctl_order(c, req, NULL, &reply);
+	rc = ctl_order_in_turn(c, req, NULL, &reply);
 	if (rc != CTL_OK)
 		return rc;
 	c->out->changes(c, reply);

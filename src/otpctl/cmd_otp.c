@@ -24,7 +24,7 @@ static int
 order(struct ctl *c, cJSON *req, const char *path, const char *done)
 {
 	cJSON *reply;
-	int rc = ctl_order(c, req, path, &reply);
+	int rc = ctl_order_in_turn(c, req, path, &reply);
 
 	if (rc != CTL_OK)
 		return rc;

@@ -119,7 +119,7 @@ put_unsettled(struct buf *b, const cJSON *children, bool any)
 /* What it was that took too long: the children that are not at rest, or the
  * one that was waited for. */
 static void
-say_unsettled(struct ctl *c, const char *path)
+say_unsettled(struct ctl *c, const char *path, const char *then)
 {
 	struct buf b = { NULL, 0, 0 };
 	char *paths[1];
@@ -131,9 +131,23 @@ say_unsettled(struct ctl *c, const char *path)
 	buf_puts(&b, "timed out");
 	if (ask_status(c, paths, path != NULL ? 1 : 0, &reply) == CTL_OK)
 		put_unsettled(&b, children_of(reply), path != NULL);
+	buf_puts(&b, then);
 	ctl_warn("%s", b.data);
 	buf_done(&b);
 	cJSON_Delete(reply);
+}
+
+int
+ctl_order_in_turn(struct ctl *c, cJSON *request, const char *path, cJSON **out)
+{
+	int rc;
+
+	c->tells_timeout = !c->json && !c->quiet;
+	rc = ctl_order(c, request, path, out);
+	if (rc == CTL_TIMED_OUT && c->tells_timeout)
+		say_unsettled(c, NULL, "; the order stands, and is carried out "
+		    "in its turn");
+	return rc;
 }
 
 static int
@@ -145,7 +159,7 @@ wait_for(struct ctl *c, cJSON *req, const char *path, const char *done)
 	c->tells_timeout = !c->json && !c->quiet;
 	rc = ctl_order(c, req, path, &reply);
 	if (rc == CTL_TIMED_OUT && c->tells_timeout)
-		say_unsettled(c, path);
+		say_unsettled(c, path, "");
 	if (rc != CTL_OK)
 		return rc;
 	c->out->outcome(c, path, done, reply);

@@ -119,6 +119,10 @@ void	ctl_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int	ctl_ask(struct ctl *c, enum ctl_server to, cJSON *request, cJSON **out);
 /* The same; a reply that refuses is shown and becomes its exit code. */
 int	ctl_order(struct ctl *c, cJSON *request, const char *path, cJSON **out);
+/* The same of one that a busy supervisor may keep waiting: when it takes too
+ * long, this says for whom. */
+int	ctl_order_in_turn(struct ctl *c, cJSON *request, const char *path,
+	    cJSON **out);
 /* Ask and hand each INFO to fn (its arg: c).  next() makes the request, anew
  * (again) after a server died over it. */
 int	ctl_stream(struct ctl *c, enum ctl_server to,

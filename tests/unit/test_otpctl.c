@@ -519,6 +519,20 @@ START_TEST(what_took_too_long_is_named)
 }
 END_TEST
 
+START_TEST(an_order_that_waits_stands)
+{
+	fake.answers = "{\"status\":{\"children\":[{\"path\":\"db\","
+	    "\"state\":\"starting\"}]}}";
+	fake.hangs = "reload";
+	fake_start(&fake);
+	run_otpctl(&fake, WORDS("reload", "--timeout", "0.05"), NULL, 0, NULL,
+	    &run);
+	ck_assert_int_eq(run.code, 6);
+	ck_assert_str_eq(run.err, "otpctl: timed out: db is starting; the "
+	    "order stands, and is carried out in its turn\n");
+}
+END_TEST
+
 START_TEST(why_does_without_the_logger)
 {
 	char *json = slurp("why-running", "json");
@@ -605,6 +619,7 @@ otpctl_suite(void)
 	tcase_add_test(t, events_go_on_after_the_engine_died);
 	tcase_add_loop_test(t, trouble_is_said, 0, NITEMS(troubles));
 	tcase_add_test(t, what_took_too_long_is_named);
+	tcase_add_test(t, an_order_that_waits_stands);
 	tcase_add_test(t, why_does_without_the_logger);
 	tcase_add_test(t, shutdown_returns_when_otpd_is_gone);
 	tcase_add_test(t, a_thousand_children_are_quick);
