@@ -85,7 +85,8 @@ struct core_child {		/* a view; id and user are borrowed */
 	bool		 held;		/* stopped by an operator */
 	bool		 failed;	/* stopped, and its last end was a
 					 * failed start, abnormal or the
-					 * giving up */
+					 * giving up, and nobody has
+					 * stopped it since */
 	bool		 waiting;	/* restarting: the delay is running */
 	bool		 dynamic;	/* added at run time */
 	/* supervisors only */

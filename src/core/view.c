@@ -79,7 +79,7 @@ core_view(const struct core *c, uint32_t slot, uint64_t now_ms,
 		.starts = ch->starts,
 		.restarts = ch->restarts,
 		.held = ch->held,
-		.failed = ch->state == CORE_STOPPED && ch->failed,
+		.failed = ch->state == CORE_STOPPED && ch->failed && !ch->held,
 		.waiting = ch->waiting,
 		.dynamic = !ch->fixed,
 	};
