@@ -13,6 +13,9 @@
 #include "engine/permit.h"
 #include "engine/rung.h"
 #include "engine/worker.h"
+#include "wire/guess.h"
+
+#define GUESS_MAX	1000	/* children that a slip is looked for among */
 
 void
 engine_reply(struct engine *e, server_peer peer, uint64_t ref,
@@ -95,15 +98,47 @@ control_needed(struct engine *e, const struct caller *c, const char *key)
 	return text;
 }
 
+/* As many of the last parts of a path as the one that was written has. */
+static const char *
+same_parts(const char *path, const char *written)
+{
+	const char *p = path + strlen(path);
+	int parts = 1;
+
+	for (; *written != '\0'; written++)
+		parts += *written == '/';
+	while (p > path && (p[-1] != '/' || --parts > 0))
+		p--;
+	return p;
+}
+
+/* A slip of the finger?  Not looked for in a tree that is too large for it. */
+static const char *
+guess_path(struct engine *e, const char *path, char *buf, size_t size)
+{
+	uint32_t root = core_root(e->core), slot = root;
+	struct guess guess = { .word = path };
+
+	for (int n = 0; n < GUESS_MAX && slot != CORE_NONE; n++) {
+		engine_set_path(e, slot);
+		if (slot != root)
+			guess_try(&guess, same_parts(engine_child(e,
+			    slot)->path, path));
+		slot = engine_walk(e, slot, root);
+	}
+	return guess_words(&guess, buf, size);
+}
+
 /* The error may be another's as well: of a supervisor it is OTP's noproc. */
 static void
 refuse_path(struct engine *e, const struct caller *c, const char *error,
     const char *path)
 {
 	struct out o = { 0 };
-	char message[512];
+	char message[512], words[256];
 
-	(void)snprintf(message, sizeof(message), "no child named %s", path);
+	(void)snprintf(message, sizeof(message), "no child named %s%s", path,
+	    guess_path(e, path, words, sizeof(words)));
 	begin_refusal(&o, error, message);
 	out_key_bool(&o, "no_such_path", true);
 	out_text(&o, "}");

@@ -18,14 +18,17 @@
 #define USAGE	2
 
 static const char help[] =
-    "usage: otpd [-bnqvV] [-c file] [-r runtime_dir] [-l log_dir]\n"
+    "usage: otpd [-bhnqvV] [-c file] [-l logdir] [-r rundir]\n"
     "\n"
     "  -b       run in the background, once it is up\n"
-    "  -c file  the configuration\n"
-    "  -l dir   where logs are written\n"
+    "  -c file  the configuration (/etc/otpd/otpd.json as root,\n"
+    "           ~/.config/otpd/otpd.json otherwise)\n"
+    "  -h       say this\n"
+    "  -l dir   where logs are written (/var/log/otpd; ~/.local/state/otpd)\n"
     "  -n       check the configuration and exit\n"
     "  -q       say errors only\n"
     "  -r dir   where its sockets are; otpctl takes the same -r\n"
+    "           ($OTP_RUNTIME_DIR; /run/otpd; $XDG_RUNTIME_DIR/otpd)\n"
     "  -v       say more\n"
     "  -V       say the version and exit\n";
 static const char version[] = "otpd " PACKAGE_VERSION "\n";

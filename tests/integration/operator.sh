@@ -55,6 +55,12 @@ is "a temporary child that is stopped can be started again" \
 is "what was down can be started" "$(ctl -q start off; status off state)" \
     running
 
+is "a slip is told" "$(ctl stop g/polit 2>&1; ctl status Polite 2>&1
+    ctl status plt 2>&1)" \
+    "otpctl: no child named g/polit
+otpctl: no child named Polite; did you mean \`polite\`?
+otpctl: no child named plt"
+
 ok "signal sends a signal" ctl -q signal HUP c
 await exists "$T/hup"
 is "by name" "$(cat "$T/hup")" 1
