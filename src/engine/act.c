@@ -199,8 +199,7 @@ act_stop(struct engine *e, const struct core_action *a)
 
 	c->asked = true;
 	engine_save_child(e, a->slot);
-	if (c->inc == a->inc && worker_send_exit(e, a->slot, true, NULL,
-	    "shutdown"))
+	if (c->inc == a->inc && worker_shutdown(e, a->slot))
 		return;
 	send_signal(e, a, s->stop_signal, false);
 }

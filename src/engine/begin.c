@@ -25,23 +25,6 @@
 
 #define CRASHES_TOLD	16
 
-void
-engine_welcome(struct engine *e, const struct spawn_header *h)
-{
-	struct spawn_welcome told = { 0 };
-	size_t len = h->len - sizeof(*h);
-
-	memcpy(&told, h + 1, len < sizeof(told) ? len : sizeof(told));
-	told.version_text[sizeof(told.version_text) - 1] = '\0';
-	told.from[sizeof(told.from) - 1] = '\0';
-	e->otpd = told;
-	e->engines = told.engines;
-	e->crashed = told.crashed;
-	e->asked = told.asked;
-	e->last_status = told.status;
-	e->last_hung = told.hung != 0;
-}
-
 /* Until everything is listed a record is only kept. */
 void
 engine_list_child(struct engine *e, uint64_t inc,
@@ -165,6 +148,7 @@ take_saved(struct engine *e)
 {
 	e->config_key = e->saved.config_key;
 	e->next_log_key = e->saved.next_log_key;
+	e->next_letter = e->saved.next_letter;
 	e->straw_code = e->saved.straw_code;
 	e->stopping = (e->saved.stopping & ENGINE_STOPPING) != 0;
 	e->broken = (e->saved.stopping & ENGINE_BROKEN) != 0;
@@ -255,6 +239,7 @@ restore_child(struct engine *e, const struct saved_record *saved)
 	c->ended = (r.flags & CHILD_F_ENDED) != 0;
 	c->own_end = (r.flags & CHILD_F_OWN_END) != 0;
 	c->untold = (r.flags & CHILD_F_UNTOLD) != 0;
+	c->heard = (uint16_t)(r.flags >> CHILD_HEARD_SHIFT);
 	c->ordered = true;
 	if (r.pid > 0)
 		engine_set_pid(e, slot, r.pid);
@@ -316,6 +301,8 @@ restore_core(struct engine *e)
 			name_restore(e, s->key, s->data, s->len);
 		else if (s->type == STORE_WATCH)
 			watch_restore(e, s->key, s->data, s->len);
+		else if (s->type == STORE_LETTER)
+			letter_restore(e, s->key, s->data, s->len);
 		else if (s->type == STORE_PLAN)
 			apps_restore(e, s->key, s->data, s->len);
 		else if (s->type == STORE_APP_ENV)

@@ -74,6 +74,7 @@ struct child {			/* what the core does not know of a slot */
 	uint32_t	 log_key;	/* 0: no log yet */
 	uint32_t	 pid_next;	/* chain in the table of pids */
 	int32_t		 pid;		/* 0: no process */
+	uint16_t	 heard;		/* tag of what it said last; 0 */
 	bool		 ready : 1;	/* the core knows that it started */
 	bool		 early : 1;	/* it said so before its pid was known */
 	bool		 asked : 1;	/* it was sent its stop signal */
@@ -157,6 +158,7 @@ struct engine_record {		/* in the snapshot; grows at its end */
 					 * with; 0: it is not */
 	uint32_t	 otpd_crashes, otpd_upgrades;	/* as told last */
 	uint32_t	 otpd_killed, otpd_survivors;
+	uint64_t	 next_letter;
 };
 
 struct saved_record {		/* read from the snapshot, not yet used */
@@ -174,7 +176,7 @@ struct listed {			/* the spawner's table at the beginning */
 
 enum crumb_kind {
 	CRUMB_NONE, CRUMB_CHILD, CRUMB_CALL, CRUMB_NOTIFY, CRUMB_TIMER,
-	CRUMB_NKINDS
+	CRUMB_CAST, CRUMB_NKINDS
 };
 
 struct crumb {			/* what the engine is about; see rung.h */
@@ -228,6 +230,9 @@ struct engine {
 	uint32_t	*dirty_links;	/* slots whose link has something to
 					 * send */
 	uint32_t	 ndirty_links, dirty_links_cap;
+	uint32_t	*heard;		/* slots whose link was read in this
+					 * turn */
+	uint32_t	 nheard, heard_cap;
 	uint32_t	*dirty;		/* slots to save */
 	uint32_t	 ndirty, dirty_cap;
 	uint32_t	*gone;		/* slots that were removed */
@@ -271,6 +276,7 @@ struct engine {
 	/* kept across engines, in the snapshot */
 	uint64_t	 config_key;	/* of the held running configuration */
 	uint32_t	 next_log_key;
+	uint64_t	 next_letter;	/* see letters.c */
 	bool		 stopping;	/* the whole tree was asked to stop */
 	bool		 broken;	/* ...because of an application */
 	struct engine_record saved;	/* as last saved */
@@ -436,7 +442,6 @@ void	engine_note_otpd(struct engine *e);
 /* 0, 1 when there was nothing to write, or negative errno. */
 int	engine_save(struct engine *e);
 void	engine_save_child(struct engine *e, uint32_t slot);
-void	engine_welcome(struct engine *e, const struct spawn_header *h);
 void	engine_held(struct engine *e, uint64_t key, int fd);
 void	engine_list_child(struct engine *e, uint64_t inc,
 	    const struct spawn_child *told);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "engine/registry.h"
+#include "engine/rung.h"
 #include "engine/worker.h"
 #include "wire/reason.h"
 
@@ -168,9 +169,18 @@ static const struct {
 void
 engine_cast(struct engine *e, uint32_t slot, const char *payload, size_t len)
 {
-	cJSON *request = cJSON_ParseWithLength(payload, len);
-	struct caller c = { .request = request };
-	const char *name = control_string(&c, "op");
+	struct caller c = { 0 };
+	const char *name;
+	cJSON *request;
+
+	if (rung_is_dropped(e, CRUMB_CAST, slot, payload, len)) {
+		e->dropped.kind = CRUMB_NONE;
+		return;
+	}
+	rung_about(e, CRUMB_CAST, slot, payload, len);
+	request = cJSON_ParseWithLength(payload, len);
+	c.request = request;
+	name = control_string(&c, "op");
 
 	for (size_t i = 0; name != NULL &&
 	    i < sizeof(casts) / sizeof(casts[0]); i++) {

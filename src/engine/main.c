@@ -158,6 +158,7 @@ tear_down(struct engine *e)
 	free(e->children);
 	free(e->dirty);
 	free(e->dirty_links);
+	free(e->heard);
 	free(e->gone);
 	free(e->failed);
 	free(e->failed_child);

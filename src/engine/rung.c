@@ -23,7 +23,8 @@
 
 static const char *const crumbs[] = { [CRUMB_NONE] = "nothing",
 	[CRUMB_CHILD] = "news of a child", [CRUMB_CALL] = "a request",
-	[CRUMB_NOTIFY] = "a notify message", [CRUMB_TIMER] = "a timer" };
+	[CRUMB_NOTIFY] = "a notify message", [CRUMB_TIMER] = "a timer",
+	[CRUMB_CAST] = "what a worker said" };
 
 void
 rung_about(struct engine *e, enum crumb_kind kind, uint64_t inc,
@@ -136,6 +137,7 @@ take_over(struct engine *e, uint32_t slot, const struct child_record *r)
 	if (c->worker_key == 0 && r->worker_key != 0) {
 		c->worker_key = r->worker_key;
 		c->traps = (r->flags & CHILD_F_TRAPS) != 0;
+		c->heard = (uint16_t)(r->flags >> CHILD_HEARD_SHIFT);
 		worker_adopt(e, slot);
 	}
 }

@@ -56,7 +56,8 @@ put_child(struct engine *e, uint32_t slot)
 	    (c->early ? CHILD_F_EARLY : 0) |
 	    (c->ended ? CHILD_F_ENDED : 0) |
 	    (c->own_end ? CHILD_F_OWN_END : 0) |
-	    (c->untold ? CHILD_F_UNTOLD : 0);
+	    (c->untold ? CHILD_F_UNTOLD : 0) |
+	    (uint32_t)c->heard << CHILD_HEARD_SHIFT;
 	out_bytes(&o, &r, sizeof(r));
 	put_string(&o, c->said);
 	put_string(&o, c->failure);
@@ -89,6 +90,7 @@ put_everything(struct engine *e)
 	}
 	names_save_all(e);
 	watches_save_all(e);
+	letters_save_all(e);
 	registries_save_all(e);
 	engine_save_notes(e);
 	apps_save_all(e);
@@ -111,7 +113,8 @@ put_engine(struct engine *e)
 	    .otpd_crashes = e->otpd.crashes,
 	    .otpd_upgrades = e->otpd.upgrades,
 	    .otpd_killed = e->otpd.killed,
-	    .otpd_survivors = e->otpd.survivors };
+	    .otpd_survivors = e->otpd.survivors,
+	    .next_letter = e->next_letter };
 
 	if (memcmp(&r, &e->saved, sizeof(r)) == 0)
 		return;
@@ -127,6 +130,7 @@ engine_save(struct engine *e)
 	if (!e->changed && e->ndirty == 0)
 		return 1;
 	e->changed = false;
+	workers_save_heard(e);
 	if (store_wants_checkpoint(e->store))
 		put_everything(e);
 	while (core_save_next(e->core, &r))

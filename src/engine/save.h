@@ -17,6 +17,7 @@
 #define CHILD_F_ENDED		0x100
 #define CHILD_F_OWN_END		0x200
 #define CHILD_F_UNTOLD		0x400
+#define CHILD_HEARD_SHIFT	16	/* above it: the tag heard last */
 
 /* Then said, failure, last_reason, signalled, NUL-ended each. */
 struct child_record {
@@ -40,6 +41,11 @@ struct watch_record {
 	uint64_t	ref;
 	uint32_t	target, watcher;
 	uint32_t	link, pad;
+};
+
+struct letter_record {	/* then the payload of the frame */
+	uint64_t	inc, ref;
+	uint32_t	type, pad;
 };
 
 #endif /* OTPD_ENGINE_SAVE_H */

@@ -26,7 +26,8 @@ enum store_type {		/* 1 is the commit mark */
 	STORE_LOCK,
 	STORE_PLAN,		/* by number: struct plan_record, steps */
 	STORE_APP_ENV,		/* by number: application, key, JSON */
-	STORE_FORGOTTEN		/* by log key: the path of a child that went */
+	STORE_FORGOTTEN,	/* by log key: the path of a child that went */
+	STORE_LETTER		/* by number: struct letter_record, payload */
 };
 
 struct store;

@@ -167,6 +167,7 @@ engine_turn_end(void *arg)
 		engine_saved(e, rc);
 		crashpoint();
 		engine_notify_consume(e);
+		workers_heard(e);
 	}
 	flush(e, &e->spawner, e->spawner_handle, &e->spawner_full);
 	flush(e, &e->logger, e->logger_handle, &e->logger_full);

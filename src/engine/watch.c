@@ -159,12 +159,14 @@ static void
 send_down(struct engine *e, uint32_t watcher, uint64_t ref, uint32_t target,
     const char *words, const char *reason)
 {
+	struct frame_header h = { .type = FRAME_DOWN, .ref = ref };
 	struct out o = { 0 };
 
 	put_down(e, target, words, reason, &o);
 	if (o.len > worker_room(e, watcher))
 		put_down(e, target, NULL, reason, &o);
-	worker_send(e, watcher, FRAME_DOWN, ref, o.text, o.len);
+	h.length = (uint32_t)o.len;
+	(void)letter_send(e, watcher, h, o.text);
 	out_done(&o);
 }
 
@@ -212,20 +214,37 @@ find_link(struct engine *e, uint32_t target, uint32_t watcher)
 	return w;
 }
 
+static void
+order_end(struct engine *e, uint32_t slot)
+{
+	struct spawn_signal order = { .sig = SIGTERM };
+
+	link_put(&e->spawner, SPAWN_SIGNAL, engine_child(e, slot)->inc, &order,
+	    sizeof(order));
+}
+
+void
+watch_signal_again(struct engine *e, uint32_t slot)
+{
+	const struct child *c = engine_child(e, slot);
+
+	if (c->signalled != NULL && !c->asked)
+		order_end(e, slot);
+}
+
 /* An exit signal over a link reaches its receiver. */
 static void
 exit_signal(struct engine *e, uint32_t slot, const char *from,
     const char *reason)
 {
 	struct child *c = engine_child(e, slot);
-	struct spawn_signal order = { .sig = SIGTERM };
 
-	if (c->pid == 0 || worker_send_exit(e, slot, false, from, reason) ||
+	if (c->pid == 0 || worker_exit_signal(e, slot, from, reason) ||
 	    strcmp(reason, "normal") == 0)
 		return;
 	replace_string(&c->signalled, reason);
 	engine_save_child(e, slot);
-	link_put(&e->spawner, SPAWN_SIGNAL, c->inc, &order, sizeof(order));
+	order_end(e, slot);
 }
 
 /* A link is a pair: either end hears of the other's. */

@@ -30,8 +30,8 @@ key_of(const struct child *c, unsigned int which)
 	return WORKER_KEYS | (uint64_t)c->worker_key << 3 | which;
 }
 
-static struct worker *
-worker_of(struct engine *e, uint32_t slot)
+struct worker *
+worker_make(struct engine *e, uint32_t slot)
 {
 	struct child *c = engine_child(e, slot);
 
@@ -176,33 +176,6 @@ worker_unlisten(struct engine *e, uint32_t slot)
 /* --- the link --- */
 
 static void
-said(struct engine *e, uint32_t slot, const struct frame_header *h,
-    const void *payload)
-{
-	if (h->type == FRAME_CALL)
-		engine_call(e, LINK_PEER | slot, h, payload, 0);
-	else if (h->type == FRAME_CAST)
-		engine_cast(e, slot, payload, h->length);
-}
-
-/* Handle every whole frame; false when the link has come to its end. */
-static bool
-read_link(struct engine *e, uint32_t slot)
-{
-	struct worker *w = engine_child(e, slot)->worker;
-	struct frame_header h;
-	const void *payload;
-	int rc;
-
-	rc = peer_read(w->link);
-	if (rc <= 0)
-		return rc == 0;
-	while ((rc = peer_next(w->link, &h, &payload)) > 0)
-		said(e, slot, &h, payload);
-	return rc == 0;
-}
-
-static void
 on_link(void *arg, uint32_t events)
 {
 	struct worker *w = arg;
@@ -210,24 +183,8 @@ on_link(void *arg, uint32_t events)
 	if ((events & EPOLLOUT) != 0)
 		send_later(w);
 	if ((events & ~(uint32_t)EPOLLOUT) != 0 &&
-	    !read_link(w->engine, w->slot))
+	    !worker_hear(w->engine, w->slot))
 		worker_close_link(w->engine, w->slot);
-}
-
-void
-worker_drain(struct engine *e, uint32_t slot)
-{
-	struct child *c = engine_child(e, slot);
-	struct worker *w = c->worker;
-	struct frame_header h;
-	const void *payload;
-
-	if (w == NULL)
-		return;
-	while (w->link != NULL && peer_read(w->link) == 1)
-		while (w->link != NULL &&
-		    peer_next(w->link, &h, &payload) > 0)
-			said(e, slot, &h, payload);
 }
 
 void
@@ -236,6 +193,7 @@ worker_close_link(struct engine *e, uint32_t slot)
 	struct child *c = engine_child(e, slot);
 	struct worker *w = c->worker;
 
+	letters_gone(e, slot);
 	if (w == NULL || w->link == NULL)
 		return;
 	engine_closed(e, LINK_PEER | slot);
@@ -289,7 +247,10 @@ open_link(struct engine *e, uint32_t slot)
 		w->link = NULL;
 		return rc;
 	}
-	w->again = false;
+	peer_leave(w->link);
+	w->again = w->repeats = false;
+	c->heard = w->saved = 0;
+	engine_save_child(e, slot);
 	set_untold(e, slot, false);
 	(void)peer_flush(w->link);	/* its generation waits for it */
 	return 0;
@@ -333,13 +294,17 @@ resume_link(struct engine *e, uint32_t slot, int fd)
 {
 	const struct peer_limits limits = { .max_payload = FRAME_ENGINE_MAX,
 	    .max_queued = QUEUED_MAX };
-	struct worker *w = worker_of(e, slot);
+	struct worker *w = worker_make(e, slot);
 
 	w->link = peer_resume(fd, &limits);
 	if (w->link == NULL || loop_add(e->loop, fd, EPOLLIN, on_link, w,
 	    &w->link_handle) < 0)
 		abort();
+	peer_leave(w->link);
+	w->repeats = true;
+	w->saved = engine_child(e, slot)->heard;
 	greet_again(e, slot);
+	letters_resume(e, slot);
 	if (engine_child(e, slot)->untold)
 		say_lost(e, slot, 0);
 }
@@ -348,7 +313,7 @@ static void
 resume(struct engine *e, uint64_t key, int fd, uint32_t slot)
 {
 	if (slot != CORE_NONE && (key & 7) == KEY_SOCKET) {
-		worker_of(e, slot)->listening = true;
+		worker_make(e, slot)->listening = true;
 		(void)close(fd);
 	} else if (slot != CORE_NONE && (key & 7) == KEY_OURS &&
 	    e->children[slot].listed) {
@@ -399,7 +364,7 @@ int
 worker_prepare(struct engine *e, uint32_t slot, uint64_t *out_fd_key,
     const char **out_words, uint32_t *out_holder)
 {
-	struct worker *w = worker_of(e, slot);
+	struct worker *w = worker_make(e, slot);
 	struct service *s = engine_service(e, slot);
 	int rc = 0;
 
@@ -457,15 +422,11 @@ worker_send(struct engine *e, uint32_t slot, uint8_t type, uint64_t ref,
 	do {
 		h.length = (uint32_t)(len < max ? len : max);
 		h.flags = h.length < len ? FRAME_F_MORE : 0;
-		/* One that does not read what it asked for loses its link. */
-		if (peer_send(w->link, &h, payload) < 0) {
-			worker_close_link(e, slot);
+		if (!worker_put(e, slot, &h, payload))
 			return;
-		}
 		payload += h.length;
 		len -= h.length;
 	} while (len > 0);
-	send_later(w);
 }
 
 void
@@ -498,28 +459,56 @@ put_exit(const char *from, const char *reason, struct out *o)
 }
 
 bool
-worker_send_exit(struct engine *e, uint32_t slot, bool from_parent,
-    const char *from, const char *reason)
+worker_put(struct engine *e, uint32_t slot, const struct frame_header *h,
+    const void *payload)
 {
 	struct worker *w = engine_child(e, slot)->worker;
-	struct frame_header h = { .type = FRAME_EXIT,
-	    .flags = from_parent ? 1 : 0 };
-	struct out o = { 0 };
 
-	if (w == NULL || w->link == NULL || !engine_child(e, slot)->traps)
+	if (w == NULL || w->link == NULL)
+		return false;
+	/* One that does not read what it asked for loses its link. */
+	if (peer_send(w->link, h, payload) < 0) {
+		worker_close_link(e, slot);
+		return false;
+	}
+	send_later(w);
+	return true;
+}
+
+bool
+worker_exit_signal(struct engine *e, uint32_t slot, const char *from,
+    const char *reason)
+{
+	struct frame_header h = { .type = FRAME_EXIT };
+	struct out o = { 0 };
+	bool sent;
+
+	if (!engine_child(e, slot)->traps)
 		return false;
 	put_exit(from, reason, &o);
 	if (o.len > worker_room(e, slot))
 		put_exit(NULL, reason, &o);
 	h.length = (uint32_t)o.len;
-	if (peer_send(w->link, &h, o.text) < 0) {
-		out_done(&o);
-		worker_close_link(e, slot);
-		return false;
-	}
+	sent = letter_send(e, slot, h, o.text);
 	out_done(&o);
-	send_later(w);
-	return true;
+	return sent;
+}
+
+/* No letter: the next engine stops it again. */
+bool
+worker_shutdown(struct engine *e, uint32_t slot)
+{
+	struct frame_header h = { .type = FRAME_EXIT, .flags = 1 };
+	struct out o = { 0 };
+	bool sent;
+
+	if (!engine_child(e, slot)->traps)
+		return false;
+	put_exit(NULL, "shutdown", &o);
+	h.length = (uint32_t)o.len;
+	sent = worker_put(e, slot, &h, o.text);
+	out_done(&o);
+	return sent;
 }
 
 void
@@ -541,8 +530,10 @@ worker_flush_all(struct engine *e)
 		else
 			(void)loop_change(e->loop, w->link_handle,
 			    rc == 1 ? EPOLLIN | EPOLLOUT : EPOLLIN);
-		if (rc != 1)
-			set_untold(e, w->slot, false);
+		if (rc == 1)
+			continue;
+		set_untold(e, w->slot, false);
+		letters_gone(e, w->slot);
 	}
 	e->ndirty_links = 0;
 }

@@ -8,7 +8,9 @@
 #define OTPD_ENGINE_WORKER_H
 
 #include "engine/engine.h"
+#include "wire/frame.h"
 
+struct letter;
 struct peer;
 
 struct worker {			/* while the child has a socket or a link */
@@ -19,7 +21,11 @@ struct worker {			/* while the child has a socket or a link */
 	bool		 listening;
 	bool		 dirty;		/* the link has something to send */
 	bool		 again;		/* it was asked to say all again */
+	bool		 read;		/* in this turn */
+	bool		 repeats;	/* it may say what was heard already */
+	uint16_t	 saved;		/* as child.heard, in the snapshot */
 	uint32_t	 missed;	/* messages, since it heard the last */
+	struct letter	*letters;	/* not yet with the kernel */
 };
 
 /* Callers over a link are told apart from those of the control socket. */
@@ -32,15 +38,30 @@ struct worker {			/* while the child has a socket or a link */
  */
 int	worker_prepare(struct engine *e, uint32_t slot, uint64_t *out_fd_key,
 	    const char **out_words, uint32_t *out_holder);
-/* Hear what it said last, and close its link. */
+/* --- hear.c --- */
+/* Handle every whole frame; false when the link has come to its end. */
+bool	worker_hear(struct engine *e, uint32_t slot);
+/* What it said last. */
 void	worker_drain(struct engine *e, uint32_t slot);
+/* What was heard in this turn is part of what is about to be saved, */
+void	workers_save_heard(struct engine *e);
+/* and was: it need not come again. */
+void	workers_heard(struct engine *e);
+
 void	worker_close_link(struct engine *e, uint32_t slot);
 /* It will not run again by itself: nobody is to wait at its socket. */
 void	worker_unlisten(struct engine *e, uint32_t slot);
 void	worker_free(struct engine *e, uint32_t slot);
 /* An exit signal as a frame, to one that traps; false: it does not. */
-bool	worker_send_exit(struct engine *e, uint32_t slot, bool from_parent,
-	    const char *from, const char *reason);
+bool	worker_exit_signal(struct engine *e, uint32_t slot, const char *from,
+	    const char *reason);
+/* The same from its supervisor. */
+bool	worker_shutdown(struct engine *e, uint32_t slot);
+/* One frame that fits; false: the link was lost over it. */
+bool	worker_put(struct engine *e, uint32_t slot,
+	    const struct frame_header *h, const void *payload);
+/* struct worker of a slot, made when there is none. */
+struct worker *worker_make(struct engine *e, uint32_t slot);
 void	worker_send(struct engine *e, uint32_t slot, uint8_t type,
 	    uint64_t ref, const char *payload, size_t len);
 /*
@@ -61,6 +82,18 @@ void	worker_adopt(struct engine *e, uint32_t slot);
 bool	worker_key_is(uint64_t key);
 bool	worker_is_link(server_peer peer);
 uint32_t worker_slot(server_peer peer);
+
+/* --- letters.c: what a worker is told whatever happens --- */
+/* Takes the place of a ref in EXIT; false: there is nobody to tell. */
+bool	letter_send(struct engine *e, uint32_t slot, struct frame_header h,
+	    const char *payload);
+/* The kernel has them, or nobody waits for them any more. */
+void	letters_gone(struct engine *e, uint32_t slot);
+/* Those that an engine before may not have sent. */
+void	letters_resume(struct engine *e, uint32_t slot);
+void	letters_save_all(struct engine *e);
+void	letter_restore(struct engine *e, uint64_t number, const char *record,
+	    size_t len);
 
 /* --- names.c --- */
 bool	name_valid(const char *name);
@@ -86,6 +119,8 @@ void	watch_link(struct engine *e, uint32_t slot, const char *target);
 void	watch_unlink(struct engine *e, uint32_t slot, const char *target);
 /* It has ended: everybody who watches hears of it, and it watches no more. */
 void	watch_ended(struct engine *e, uint32_t slot, const char *reason);
+/* The order for an exit signal may have ended with the engine before. */
+void	watch_signal_again(struct engine *e, uint32_t slot);
 void	watches_save_all(struct engine *e);
 void	watch_restore(struct engine *e, uint64_t key, const char *record,
 	    size_t len);

@@ -37,8 +37,11 @@ child_alive(struct engine *e, uint32_t slot, const struct spawn_child *told)
 	struct child *c = engine_child(e, slot);
 	struct service *s = engine_service(e, slot);
 
-	if (c->pid == told->pid)
+	if (c->pid == told->pid) {	/* the engine before knew it */
+		if (told->state == SPAWN_ALIVE)
+			watch_signal_again(e, slot);
 		return;
+	}
 	engine_set_pid(e, slot, told->pid);
 	c->start_ns = told->start_ns;
 	if (c->timers != NULL)
@@ -369,7 +372,24 @@ engine_told_child(struct engine *e, uint64_t inc,
 	}
 }
 
-/* From an older spawner it comes without its end. */
+/* From an older spawner these come without their ends. */
+static void
+welcome(struct engine *e, const struct spawn_header *h)
+{
+	struct spawn_welcome told = { 0 };
+	size_t len = h->len - sizeof(*h);
+
+	memcpy(&told, h + 1, len < sizeof(told) ? len : sizeof(told));
+	told.version_text[sizeof(told.version_text) - 1] = '\0';
+	told.from[sizeof(told.from) - 1] = '\0';
+	e->otpd = told;
+	e->engines = told.engines;
+	e->crashed = told.crashed;
+	e->asked = told.asked;
+	e->last_status = told.status;
+	e->last_hung = told.hung != 0;
+}
+
 static void
 told_child(struct engine *e, const struct spawn_header *h)
 {
@@ -449,7 +469,7 @@ engine_spawner_record(void *arg, const struct spawn_header *h, int fd)
 	if (!has_body(h))
 		return;
 	switch (h->type) {
-	case SPAWN_WELCOME:	engine_welcome(e, h); break;
+	case SPAWN_WELCOME:	welcome(e, h); break;
 	case SPAWN_CHILD:	told_child(e, h); break;
 	case SPAWN_HELD:	engine_held(e, h->inc, fd); return;
 	case SPAWN_LISTED:	engine_listed(e); break;

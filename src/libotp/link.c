@@ -39,6 +39,15 @@ otpi_link_open(struct otp *o, int fd)
 	return rc;
 }
 
+/* An engine that comes after another tells by it what that had heard. */
+static uint16_t
+next_tag(struct otpi_server *s)
+{
+	if (++s->said == 0)
+		s->said = 1;		/* 0: not counted */
+	return s->said;
+}
+
 int
 otpi_link_cast(struct otp *o, const char *format, ...)
 {
@@ -55,6 +64,7 @@ otpi_link_cast(struct otp *o, const char *format, ...)
 	if (n < 0 || (size_t)n >= sizeof(text))
 		return -EMSGSIZE;
 	h.length = (uint32_t)n;
+	h.tag = next_tag(o->srv);
 	return otpi_conn_put(o, &o->srv->link, &h, text);
 }
 
@@ -80,8 +90,8 @@ link_call(struct otp *o, const char *json, uint64_t deadline, bool repeat,
 
 	if (!otpi_has_link(o))
 		return otpi_fail(o, -ENOTCONN, "noconnection");
-	rc = otpi_request_new(o, &o->srv->link, FRAME_CALL, 0, json,
-	    strlen(json), deadline, true, &ref);
+	rc = otpi_request_new(o, &o->srv->link, FRAME_CALL, next_tag(o->srv),
+	    json, strlen(json), deadline, true, &ref);
 	if (rc < 0)
 		return otpi_fail(o, rc, NULL);
 	otpi_request_find(o, ref)->repeat = repeat;
@@ -186,8 +196,9 @@ ask_doubts(struct otp *o)
 
 	o->srv->doubts = 0;
 	if (rc > 0)
-		rc = otpi_request_new(o, &o->srv->link, FRAME_CALL, 0,
-		    out.text, out.len, 0, true, &o->srv->doubts);
+		rc = otpi_request_new(o, &o->srv->link, FRAME_CALL,
+		    next_tag(o->srv), out.text, out.len, 0, true,
+		    &o->srv->doubts);
 	if (rc < 0) {
 		o->srv->doubts = 0;
 		end_doubts(o, NULL, 0);
@@ -231,6 +242,18 @@ link_lost(struct otp *o)
 			    "{\"reason\":\"noconnection\"}", 25);
 }
 
+/* Another engine sends again what the one before it may not have sent. */
+static bool
+is_repeated(struct otpi_server *s, const struct frame_header *h)
+{
+	if (h->type != FRAME_EXIT || h->ref == 0)
+		return false;
+	if (h->ref <= s->last_exit)
+		return true;
+	s->last_exit = h->ref;
+	return false;
+}
+
 static void
 take_frame(struct otp *o, const struct frame_header *h, const char *payload)
 {
@@ -248,7 +271,7 @@ take_frame(struct otp *o, const struct frame_header *h, const char *payload)
 			ask_doubts(o);
 	} else if (h->type == FRAME_REPLY || h->type == FRAME_ERROR) {
 		take_reply(o, h, payload);
-	} else {
+	} else if (!is_repeated(o->srv, h)) {
 		(void)otpi_mail(o, 0, false, h, payload);
 	}
 }

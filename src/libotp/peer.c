@@ -21,6 +21,7 @@
 #define HELLO_MAX	8192		/* payload of a HELLO */
 #define LARGE		(128 * 1024)	/* a frame that wants a larger pipe */
 #define LARGE_SNDBUF	(1024 * 1024)
+#define WHOLE		(32 * 1024)	/* the kernel takes that, or nothing */
 
 struct buffer {
 	uint8_t	*data;		/* NULL while empty */
@@ -32,6 +33,10 @@ struct peer {
 	bool			 greeted;
 	bool			 resumed;	/* its HELLO may have been read */
 	bool			 large;		/* LARGE_SNDBUF is set */
+	bool			 leaves;	/* what is read stays there */
+	bool			 stuck;		/* by half a frame */
+	size_t			 left;		/* bytes read and still there */
+	size_t			 cut;		/* to send of a frame begun */
 	struct peer_limits	 limits;
 	struct frame_hello	 hello;		/* the other's */
 	char			*name;		/* and its name NUL path NUL */
@@ -227,6 +232,35 @@ peer_fd(const struct peer *p)
 	return p->fd;
 }
 
+void
+peer_leave(struct peer *p)
+{
+	int from_the_first = 0;
+
+	p->leaves = setsockopt(p->fd, SOL_SOCKET, SO_PEEK_OFF, &from_the_first,
+	    sizeof(from_the_first)) == 0;
+}
+
+void
+peer_take(struct peer *p)
+{
+	uint8_t gone[READ_SPILL];
+	size_t keep = p->stuck ? 0 : buffer_len(&p->in), len;
+	ssize_t n;
+
+	p->stuck = false;
+	while (p->left > keep) {
+		len = p->left - keep;
+		n = recv(p->fd, gone, len < sizeof(gone) ? len : sizeof(gone),
+		    MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			break;		/* it shows at the next read */
+		p->left -= (size_t)n;
+	}
+}
+
 static int
 lost(int error)
 {
@@ -238,13 +272,14 @@ lost(int error)
  * that was passed, and says so with MSG_CTRUNC.
  */
 static ssize_t
-receive(int fd, struct iovec iov[2])
+receive(const struct peer *p, struct iovec iov[2])
 {
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
 	ssize_t n;
 
 	do
-		n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		n = recvmsg(p->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC |
+		    (p->leaves ? MSG_PEEK : 0));
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN || errno == EWOULDBLOCK ? -EAGAIN :
@@ -273,12 +308,16 @@ peer_read(struct peer *p)
 	iov[0].iov_len = room;
 	iov[1].iov_base = spill;
 	iov[1].iov_len = sizeof(spill);
-	got = receive(p->fd, iov);
-	if (got == -EAGAIN)
+	got = receive(p, iov);
+	if (got == -EAGAIN) {
+		p->stuck = p->leaves;
 		return 0;
+	}
 	if (got < 0)
 		return (int)got;
 	n = (size_t)got;
+	if (p->leaves)
+		p->left += n;
 	if (n <= room) {
 		p->in.end += n;
 		return 1;
@@ -303,6 +342,7 @@ take_names(struct peer *p, const uint8_t *text, size_t len)
 	second = memchr(first, '\0', len - (size_t)(first - text));
 	if (second == NULL)
 		return -EPROTO;
+	free(p->name);		/* of one that was resumed, and says it again */
 	p->name = malloc((size_t)(second + 1 - text));
 	if (p->name == NULL)
 		return -ENOMEM;
@@ -408,23 +448,48 @@ peer_error(struct peer *p, uint64_t ref, uint16_t tag, const char *words)
 	return peer_send(p, &h, words);
 }
 
+/* The end of the last frame that begins below most bytes from here. */
+static size_t
+whole_frames(const struct peer *p, size_t most)
+{
+	const struct buffer *b = &p->out;
+	size_t len = p->cut, next = len;
+	struct frame_header h;
+
+	while (b->pos + next < b->end) {
+		memcpy(&h, b->data + b->pos + next, sizeof(h));
+		next += FRAME_HEADER_LEN + (size_t)h.length;
+		if (len > 0 && next > most)
+			break;
+		len = next;
+	}
+	return len;
+}
+
+/*
+ * As many whole frames as the kernel takes in one piece or not at all: whoever
+ * goes on with the connection finds no half frame, save one larger than that.
+ */
 int
 peer_flush(struct peer *p)
 {
+	size_t len;
 	ssize_t n;
 
-	if (buffer_len(&p->out) == 0)
-		return 0;
-	do
-		n = send(p->fd, p->out.data + p->out.pos, buffer_len(&p->out),
-		    MSG_DONTWAIT | MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return errno == EAGAIN || errno == EWOULDBLOCK ? 1 :
-		    lost(errno);
-	p->out.pos += (size_t)n;
-	if (buffer_len(&p->out) > 0)
-		return 1;
+	while (buffer_len(&p->out) > 0) {
+		len = whole_frames(p, WHOLE);
+		do
+			n = send(p->fd, p->out.data + p->out.pos, len,
+			    MSG_DONTWAIT | MSG_NOSIGNAL);
+		while (n < 0 && errno == EINTR);
+		if (n < 0)
+			return errno == EAGAIN || errno == EWOULDBLOCK ? 1 :
+			    lost(errno);
+		p->out.pos += (size_t)n;
+		p->cut = len - (size_t)n;
+		if (p->cut > 0)
+			return 1;
+	}
 	buffer_release(&p->out);
 	return 0;
 }

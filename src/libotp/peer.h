@@ -35,6 +35,14 @@ struct peer	*peer_new(int fd, const struct frame_hello *hello,
  * was sent, the other side's may have been read.  Ownership as above.
  */
 struct peer	*peer_resume(int fd, const struct peer_limits *limits);
+/*
+ * From now on what is read stays in the socket, too, until peer_take(): whoever
+ * resumes the connection before that reads it again.
+ */
+void		 peer_leave(struct peer *p);
+/* The frames that were handed out are done with.  Half a frame stays, unless
+ * nothing has come since: it would make the socket readable for ever. */
+void		 peer_take(struct peer *p);
 void		 peer_free(struct peer *p);	/* closes the descriptor */
 int		 peer_fd(const struct peer *p);
 

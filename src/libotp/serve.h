@@ -92,6 +92,8 @@ struct otpi_server {
 	uint64_t	 next_monitor;
 	uint32_t	 next_call;	/* of those that change a registry */
 	uint64_t	 doubts;	/* the question about requests; 0 */
+	uint64_t	 last_exit;	/* number of the last exit signal */
+	uint16_t	 said;		/* frames, to the engine */
 	/* sys */
 	struct otpi_stats stats;
 	uint64_t	 tracer, trace_ref;

@@ -90,6 +90,38 @@ START_TEST(exit_signals_are_as_in_the_table)
 }
 END_TEST
 
+/* By an engine that does not know what the one before it had sent. */
+START_TEST(an_exit_signal_that_comes_again_is_none)
+{
+	static const uint64_t numbers[] = { 7, 8, 7, 8, 9, 0, 0 };
+
+	rig_ok(&rig, "trap");
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		raw_send(rig.engine, FRAME_EXIT, 0, 0, numbers[i],
+		    "{\"from\":\"web/other\",\"reason\":\"bad\"}");
+	raw_send(rig.engine, FRAME_INFO, 0, 0, 0, "done");
+	rig_await(&rig, "message:done");
+	ck_assert_int_eq(rig_count(&rig, "EXIT:bad"), 5);
+}
+END_TEST
+
+START_TEST(what_is_said_to_the_engine_is_counted)
+{
+	struct frame_header h;
+
+	rig_ok(&rig, "link web/one");
+	raw_expect(rig.engine, FRAME_CAST, "web/one", &h);
+	ck_assert_int_gt(h.tag, 0);
+	for (uint16_t i = 1; i < 3; i++) {
+		uint16_t before = h.tag;
+
+		rig_ok(&rig, "link web/one");
+		raw_expect(rig.engine, FRAME_CAST, "web/one", &h);
+		ck_assert_int_eq(h.tag, before + 1);
+	}
+}
+END_TEST
+
 START_TEST(the_parents_exit_terminates_even_while_suspended)
 {
 	rig_ok(&rig, "trap");
@@ -543,6 +575,8 @@ int
 main(void)
 {
 	const TTest *const tests[] = {
+		an_exit_signal_that_comes_again_is_none,
+		what_is_said_to_the_engine_is_counted,
 		the_parents_exit_terminates_even_while_suspended,
 		a_monitor_gives_one_down,
 		after_demonitor_no_down_comes,
