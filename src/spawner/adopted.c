@@ -113,7 +113,7 @@ ended(struct spawner *sp, struct child *c, int status)
 	process_signal(fd, c->pid, SIGKILL, true);
 	/* A keeper that is about to end may still have it, too. */
 	(void)epoll_ctl(sp->adopted, EPOLL_CTL_DEL, fd, NULL);
-	c->adopted = false;
+	c->adopted = 0;
 	sp->nadopted--;
 	table_ended(&sp->table, c, status, now_ns());
 	linger_begin(sp, c);

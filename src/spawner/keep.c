@@ -91,7 +91,7 @@ hold_children(void)
 		if (c->state != SPAWN_ALIVE || c->adopted)
 			continue;
 		c->code = process_open_started(c->pid, c->start_ns);
-		c->adopted = true;
+		c->adopted = 1;
 	}
 }
 

@@ -152,6 +152,7 @@ load_records(struct table *t)
 		struct child *c = &t->slots[i];
 
 		c->dirty = false;
+		c->adopted = c->adopted != 0;
 		if (c->inc != 0 && believable(t, c)) {
 			load_record(t, c);
 			continue;

@@ -23,7 +23,8 @@ struct child {
 	uint32_t	dirty_prev, dirty_next;
 	uint8_t		state, step;	/* enum spawn_state, spawn_step */
 	bool		dirty;		/* the engine is yet to be told */
-	bool		adopted;	/* another otpd started it */
+	uint8_t		adopted;	/* 1: another otpd started it; read
+					 * also where nobody has checked it */
 	uint32_t	sum;		/* of inc, pid, start_ns and label */
 };
 

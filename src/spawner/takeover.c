@@ -81,7 +81,7 @@ gone(struct table *t, struct child *c)
 	bool intact = table_intact(c);
 
 	table_ended(t, c, SPAWN_STATUS_UNKNOWN, now_ns());
-	c->adopted = false;
+	c->adopted = 0;
 	if (!intact)
 		table_forget(t, c);
 	return intact;
