@@ -10,8 +10,10 @@ config <<END
 { "children": [
   { "id": "a", "start": ["$SVC", "note", "$T/pids", "alone", "$T/a",
     "helper"] },
-  { "id": "b", "start": ["$SVC", "alone", "$T/b", "stubborn"] },
-  { "id": "c", "start": ["$SVC", "alone", "$T/c", "on", "15", "$T/asked"] },
+  { "id": "b", "start": ["$SVC", "alone", "$T/b", "stubborn"],
+    "shutdown": 200 },
+  { "id": "c", "start": ["$SVC", "alone", "$T/c", "on", "15", "$T/asked"],
+    "shutdown": 200 },
   { "id": "says", "start": ["$SVC", "say", "before", "unless", "$T/again",
     "gate", "$T/gate", "lines", "50"] } ] }
 END
