@@ -36,10 +36,13 @@ tail_of(unsigned char c, uint32_t *out_bits, uint32_t *out_least)
 bool
 bytes_are_text(const void *data, size_t len)
 {
-	const unsigned char *p = data, *end = p + len;
+	const unsigned char *p = data, *end;
 	uint32_t u, least;
 	int n;
 
+	if (len == 0) /* data may be NULL */
+		return true;
+	end = p + len;
 	while (p < end) {
 		if (*p != 0 && *p < 0x80) {
 			p++;

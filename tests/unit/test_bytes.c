@@ -70,6 +70,7 @@ END_TEST
 static const struct { const char *why, *bytes; size_t len; bool text; }
     texts[] = {
 	{ "nothing", "", 0, true },
+	{ "nothing at no place", NULL, 0, true },
 	{ "letters", "abc", 3, true },
 	{ "control characters", "\x01\n\x7f", 3, true },
 	{ "a NUL", "a\0b", 3, false },
