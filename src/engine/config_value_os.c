@@ -4,7 +4,8 @@
  * how much.
  */
 #include <ctype.h>
-#include <stdio.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -298,16 +299,18 @@ key_limits(struct reader *r, struct draft *d,
 static uint64_t
 nofile_max(void)
 {
-	FILE *f = fopen("/proc/sys/fs/nr_open", "re");
-	unsigned long long n;
-	uint64_t max = RLIM_INFINITY;
+	int fd = open("/proc/sys/fs/nr_open", O_RDONLY | O_CLOEXEC);
+	char text[24];
+	uint64_t max = 0;
+	ssize_t n;
 
-	if (f == NULL)
-		return max;
-	if (fscanf(f, "%llu", &n) == 1)
-		max = n;
-	(void)fclose(f);
-	return max;
+	if (fd >= 0) {
+		n = read(fd, text, sizeof(text) - 1);
+		(void)close(fd);
+		text[n > 0 ? n : 0] = '\0';
+		max = strtoull(text, NULL, 10);
+	}
+	return max > 0 ? max : RLIM_INFINITY;
 }
 
 const char *
