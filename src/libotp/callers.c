@@ -229,11 +229,24 @@ otpi_callers_free(struct otp *o)
 
 /* --- what goes to them --- */
 
+/*
+ * Who has a reply finds done what the server had said to the engine before it:
+ * that it traps exits, what it watches.
+ */
+static void
+engine_first(struct otp *o)
+{
+	if (o->srv->link.dirty)
+		(void)otpi_conn_flush(o, &o->srv->link);
+}
+
 int
 otpi_caller_flush(struct otp *o, struct otpi_conn *c)
 {
-	int rc = c->mute ? 0 : otpi_conn_flush(o, c);
+	int rc;
 
+	engine_first(o);
+	rc = c->mute ? 0 : otpi_conn_flush(o, c);
 	if (rc < 0) {
 		/* It does not read any more, but what it has said stands. */
 		c->mute = true;
@@ -285,6 +298,8 @@ otpi_answer(struct otp *o, uint64_t peer, uint8_t type, uint64_t ref,
 
 	if (c == NULL || c->dead != 0 || c->mute || c->fd < 0)
 		return 0;
+	if (len >= OTPI_BIG)	/* it goes out at once */
+		engine_first(o);
 	do {
 		h.length = len > c->max_payload ? c->max_payload :
 		    (uint32_t)len;

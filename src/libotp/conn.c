@@ -189,9 +189,10 @@ otpi_dirty(struct otp *o, struct otpi_conn *c)
 	if (c->dirty)
 		return;
 	c->dirty = true;
-	c->next_dirty = o->dirty;
-	o->dirty = c;
-	if (c->next_dirty == NULL && o->srv != NULL)
+	c->next_dirty = NULL;
+	*o->dirty_end = c;
+	o->dirty_end = &c->next_dirty;
+	if (o->dirty == c && o->srv != NULL)
 		otpi_arm_timerfd(o);
 }
 
@@ -205,6 +206,8 @@ otpi_undirty(struct otp *o, struct otpi_conn *c)
 	while (*at != c)
 		at = &(*at)->next_dirty;
 	*at = c->next_dirty;
+	if (*at == NULL)
+		o->dirty_end = at;
 	c->dirty = false;
 }
 

@@ -261,6 +261,8 @@ otp_stop_reply(struct otp *o, const char *reason, struct otp_from from,
 int
 otp_continue(struct otp *o, void *what)
 {
+	if (o->srv == NULL)
+		return -EINVAL;
 	o->srv->what = what;
 	o->srv->asked |= OTPI_ASK_CONTINUE;
 	return OTP_OK;
@@ -269,6 +271,8 @@ otp_continue(struct otp *o, void *what)
 int
 otp_timeout(struct otp *o, uint32_t ms)
 {
+	if (o->srv == NULL)
+		return -EINVAL;
 	o->srv->idle_ms = ms;
 	o->srv->asked |= OTPI_ASK_TIMEOUT;
 	return OTP_OK;
@@ -277,6 +281,8 @@ otp_timeout(struct otp *o, uint32_t ms)
 int
 otp_hibernate(struct otp *o)
 {
+	if (o->srv == NULL)
+		return -EINVAL;
 	o->srv->asked |= OTPI_ASK_HIBERNATE;
 	return OTP_OK;
 }
@@ -286,6 +292,8 @@ otp_reply(struct otp *o, struct otp_from from, const void *reply, size_t len)
 {
 	struct otpi_server *s = o->srv;
 
+	if (s == NULL)
+		return -EINVAL;
 	s->stats.replies++;
 	if (s->tracer != 0)
 		otpi_trace(o, "out", "reply", reply, len);
@@ -307,7 +315,8 @@ otp_replyf(struct otp *o, struct otp_from from, const char *format, ...)
 	if ((size_t)n >= sizeof(small)) {
 		text = malloc((size_t)n + 1);
 		if (text == NULL) {
-			otpi_give_up(o, from.peer, -ENOMEM);
+			if (o->srv != NULL)
+				otpi_give_up(o, from.peer, -ENOMEM);
 			return -ENOMEM;
 		}
 		va_start(ap, format);

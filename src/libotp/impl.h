@@ -145,7 +145,7 @@ struct otp {
 	bool		 spare;		/* there are some */
 	uint64_t	 trim_at;	/* they go then; 0: none, or not yet said */
 	uint64_t	 clock;		/* a time not long ago, ns */
-	struct otpi_conn *dirty;	/* have something to send */
+	struct otpi_conn *dirty, **dirty_end;	/* have something to send */
 	struct otpi_dest *dests, *oldest, *last;
 	struct otpi_dest **table;	/* by address */
 	struct otpi_dest *gone;		/* to be freed */
@@ -158,7 +158,7 @@ struct otp {
 	uint64_t	 received;	/* bytes, of all connections, ever */
 	struct otpi_task *tasks;
 	uint64_t	 task_ref;	/* the last one's; 0: none yet */
-	pid_t		 task_owner;
+	pid_t		 task_owner, pid;	/* a fork has another */
 	bool		 task_gone;	/* some of them are to be freed */
 	char		 reason[OTP_REASON_MAX];
 	uint64_t	 next_checkout;

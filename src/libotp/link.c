@@ -49,23 +49,32 @@ next_tag(struct otpi_server *s)
 }
 
 int
-otpi_link_cast(struct otp *o, const char *format, ...)
+otpi_link_put(struct otp *o, const struct otp_out *out)
 {
-	struct frame_header h = { .type = FRAME_CAST };
-	char text[1024];
-	va_list ap;
-	int n;
+	struct frame_header h = { .type = FRAME_CAST,
+	    .length = (uint32_t)out->len };
 
 	if (!otpi_has_link(o))
 		return -ENOTCONN;
+	h.tag = next_tag(o->srv);
+	return otpi_conn_put(o, &o->srv->link, &h, out->text);
+}
+
+int
+otpi_link_cast(struct otp *o, const char *format, ...)
+{
+	char text[256];
+	struct otp_out out = { .text = text };
+	va_list ap;
+	int n;
+
 	va_start(ap, format);
 	n = vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
 	if (n < 0 || (size_t)n >= sizeof(text))
 		return -EMSGSIZE;
-	h.length = (uint32_t)n;
-	h.tag = next_tag(o->srv);
-	return otpi_conn_put(o, &o->srv->link, &h, text);
+	out.len = (size_t)n;
+	return otpi_link_put(o, &out);
 }
 
 void
@@ -76,7 +85,7 @@ otpi_link_say(struct otp *o, const char *op, const char *field,
 
 	if (otp_print(&out, "{\"op\":\"%s\",\"%s\":", op, field) == 0 &&
 	    otpi_json_string(&out, value) == 0 && otp_print(&out, "}") == 0)
-		(void)otpi_link_cast(o, "%s", out.text);
+		(void)otpi_link_put(o, &out);
 	otpi_out_free(&out);
 }
 
@@ -325,6 +334,7 @@ take_exit(struct otp *o, const struct frame_header *h, const char *data)
 	if (parent) {
 		otpi_end(o, reason, o->srv->trapping);
 	} else if (o->srv->trapping) {
+		otpi_link_ended(o, from);
 		info.who = from;
 		info.reason = reason;
 		otpi_info(o, &info);

@@ -46,31 +46,42 @@ otpi_watch(struct otp *o, struct otpi_conn *c)
 		c->events = want;
 }
 
+static int
+flush(struct otp *o, struct otpi_conn *c)
+{
+	int rc;
+
+	otpi_undirty(o, c);
+	if (c->kind == OTPI_DEST) {
+		rc = otpi_dest_flush(o, (struct otpi_dest *)c);
+	} else if (c->kind == OTPI_CALLER) {
+		rc = otpi_caller_flush(o, c);
+	} else {
+		rc = otpi_conn_flush(o, c);
+		if (rc < 0)
+			otpi_pump(o, c, rc);
+	}
+	if (rc != 1)
+		return 0;
+	otpi_dirty(o, c);
+	otpi_watch(o, c);
+	return 1;
+}
+
+/* The engine first, as before any reply; then in the order of what was said. */
 int
 otpi_flush_all(struct otp *o)
 {
-	struct otpi_conn *c, *list = o->dirty, *next;
-	int left = 0, rc;
+	struct otpi_conn *c;
+	uint32_t n = 0;
+	int left = 0;
 
-	o->dirty = NULL;
-	for (c = list; c != NULL; c = next) {
-		next = c->next_dirty;
-		c->dirty = false;
-		if (c->kind == OTPI_DEST) {
-			rc = otpi_dest_flush(o, (struct otpi_dest *)c);
-		} else if (c->kind == OTPI_CALLER) {
-			rc = otpi_caller_flush(o, c);
-		} else {
-			rc = otpi_conn_flush(o, c);
-			if (rc < 0)
-				otpi_pump(o, c, rc);
-		}
-		if (rc == 1) {
-			otpi_dirty(o, c);
-			otpi_watch(o, c);
-			left = 1;
-		}
-	}
+	if (o->srv != NULL && o->srv->link.dirty)
+		left = flush(o, &o->srv->link);
+	for (c = o->dirty; c != NULL; c = c->next_dirty)
+		n++;
+	while (n-- > 0 && (c = o->dirty) != NULL)
+		left |= flush(o, c);
 	return left;
 }
 

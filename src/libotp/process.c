@@ -70,6 +70,8 @@ otpi_new(const struct otp_options *given, struct otp **out)
 	o = calloc(1, sizeof(*o));
 	if (o == NULL)
 		return -ENOMEM;
+	o->dirty_end = &o->dirty;
+	o->pid = getpid();
 	o->runtime_dir = runtime_dir(opt.runtime_dir);
 	o->timeout_ms = opt.timeout_ms != 0 ? opt.timeout_ms : CALL_MS;
 	o->flags = opt.flags;
@@ -111,7 +113,7 @@ server_free(struct otp *o)
 	otpi_conn_clear(o, &s->link);
 	if (s->listen_fd >= 0)
 		(void)close(s->listen_fd);
-	if (s->socket != NULL && s->own_ino != 0)
+	if (s->socket != NULL && s->own_ino != 0 && o->pid == getpid())
 		(void)unlink(s->socket);
 	if (s->timer_fd >= 0)
 		(void)close(s->timer_fd);
@@ -128,10 +130,15 @@ server_free(struct otp *o)
 void
 otp_free(struct otp *o)
 {
-	if (o == NULL)
+	bool copy = o != NULL && o->pid != getpid();
+
+	if (o == NULL || (o->srv != NULL && o->srv->in_callback && !copy))
 		return;
+	if (copy)
+		otpi_leave_owner(o);
 	otpi_tasks_free(o);
-	(void)otpi_flush_all(o);
+	if (!copy)
+		(void)otpi_flush_all(o);
 	otpi_dest_free_all(o);
 	otpi_parts_free_all(o);
 	if (o->srv != NULL)
@@ -338,6 +345,8 @@ otp_gen_server_run(struct otp *o)
 {
 	if (o->srv == NULL)
 		return -EINVAL;
+	if (o->srv->in_callback)
+		return -EBUSY;
 	while (otpi_turn(o, true) == 0)
 		;
 	return o->srv->exit_code;

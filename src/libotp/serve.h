@@ -169,6 +169,7 @@ void	otpi_link_event(struct otp *o, uint32_t events);
 void	otpi_link_pump(struct otp *o, int error);
 int	otpi_link_cast(struct otp *o, const char *format, ...)
 	    __attribute__((format(printf, 2, 3)));
+int	otpi_link_put(struct otp *o, const struct otp_out *out);
 void	otpi_link_say(struct otp *o, const char *op, const char *field,
 	    const char *value);		/* {"op":op,field:"value"} */
 int	otpi_link_call(struct otp *o, const char *json, uint64_t deadline,
@@ -184,6 +185,7 @@ void	otpi_lost_monitors(struct otp *o, struct otpi_dest *d);
 /* Tell those who wait for the end of this caller. */
 void	otpi_lost_caller(struct otp *o, struct otpi_conn *c);
 void	otpi_down(struct otp *o, uint64_t ref, const char *payload, size_t len);
+void	otpi_link_ended(struct otp *o, const char *who);
 void	otpi_watch_free(struct otpi_server *s);
 void	otpi_say_all(struct otp *o);	/* all of it, to a new engine */
 

@@ -14,6 +14,7 @@ struct otpi_task {
 	uint64_t	 ref;		/* 0: gone, to be freed */
 	bool		 linked, own;	/* own: a stream's, not told to others */
 	bool		 muted;		/* nobody will ask for its value */
+	bool		 alone;		/* ...ever: it has a link, no owner */
 	bool		 stopped;	/* it was asked to end */
 	bool		 done, listed;
 	int		 error;		/* when done: 0, or -OTP_EDOWN... */
@@ -56,6 +57,8 @@ int	otpi_task_fork(struct otp *o, otp_task_fn *fn, void *arg, bool linked,
 /* It has ended: what it left. */
 void	otpi_task_finish(struct otp *o, struct otpi_task *t);
 void	otpi_task_signal(struct otpi_task *t, int sig);
+/* In a fork: let go of what is its parent's. */
+void	otpi_leave_owner(struct otp *o);
 int	otpi_task_run(otp_task_fn *fn, void *arg, struct otpi_task_out *out);
 
 /* --- task_wait.c --- */

@@ -49,8 +49,8 @@ close_at(int *fd)
 }
 
 /* Its owner's connections are not kept open when that is gone. */
-static void
-leave_owner(struct otp *o)
+void
+otpi_leave_owner(struct otp *o)
 {
 	struct otpi_server *s = o->srv;
 	struct otpi_dest *d;
@@ -218,7 +218,7 @@ start(struct otp *o, struct otpi_task *t, otp_task_fn *fn, void *arg)
 			_exit(1);
 		(void)close(fds[0]);
 		t->pidfd = -1;
-		leave_owner(o);
+		otpi_leave_owner(o);
 		reset_signals(&mask);
 		run(fds[1], fn, arg);
 	}

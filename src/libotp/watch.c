@@ -13,6 +13,7 @@
 #include "libotp/serve.h"
 
 #define NAME_MAX_LEN	64
+#define TARGET_MAX	512
 
 /* --- lists of words --- */
 
@@ -90,8 +91,9 @@ refusal(struct otp *o, const char *reply, size_t len)
 		    "{already_started,%.200s,%s}", path, pid);
 		return -OTP_EALREADY;
 	}
-	return otpi_fail(o, strcmp(error, "noproc") == 0 ? -OTP_ENOPROC :
-	    -OTP_EREMOTE, error);
+	return otpi_fail(o, strcmp(error, "noproc") == 0 ||
+	    strcmp(error, "not_found") == 0 ? -OTP_ENOPROC :
+	    strcmp(error, "invalid") == 0 ? -EINVAL : -OTP_EREMOTE, error);
 }
 
 /* Is who has the name this process? */
@@ -145,7 +147,7 @@ otp_unregister(struct otp *o, const char *name)
 		lost = true;
 	if (rc == 0)
 		rc = refusal(o, reply, len);
-	if (rc == -OTP_EREMOTE && lost && strcmp(o->reason, "not_found") == 0)
+	if (rc == -OTP_ENOPROC && lost && strcmp(o->reason, "not_found") == 0)
 		rc = 0;
 	free(reply);
 	return rc;
@@ -226,7 +228,7 @@ say_monitor(struct otp *o, const struct otpi_monitor *m)
 	    (unsigned long long)m->ref) == 0 &&
 	    otpi_json_string(&out, m->target) == 0 &&
 	    otp_print(&out, "}") == 0)
-		(void)otpi_link_cast(o, "%s", out.text);
+		(void)otpi_link_put(o, &out);
 	otpi_out_free(&out);
 }
 
@@ -261,7 +263,7 @@ otp_monitor(struct otp *o, const char *target, uint64_t *out_ref)
 
 	if (s == NULL)
 		return otpi_fail(o, -EINVAL, "not_a_server");
-	if (len > 512)
+	if (len > TARGET_MAX)
 		return otpi_fail(o, -EINVAL, NULL);
 	m = calloc(1, sizeof(*m) + len + 1);
 	if (m == NULL)
@@ -409,6 +411,8 @@ otp_link(struct otp *o, const char *target)
 
 	if (!otpi_has_link(o))
 		return otpi_fail(o, -ENOTCONN, "noconnection");
+	if (strlen(target) > TARGET_MAX)
+		return otpi_fail(o, -EINVAL, NULL);
 	rc = words_add(&o->srv->links, &o->srv->nlinks, target);
 	if (rc == 0)
 		otpi_link_say(o, "link", "target", target);
@@ -423,6 +427,13 @@ otp_unlink(struct otp *o, const char *target)
 	words_remove(o->srv->links, &o->srv->nlinks, target);
 	otpi_link_say(o, "unlink", "target", target);
 	return 0;
+}
+
+/* A link ends with either of its ends. */
+void
+otpi_link_ended(struct otp *o, const char *who)
+{
+	words_remove(o->srv->links, &o->srv->nlinks, who);
 }
 
 int

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Odd uses of the library: in places where a function makes no sense, in a
+ * copy made by fork(2), with what hardly fits; and in which order things leave.
+ */
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <check.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "otp_rig.h"
+
+#define LONG	508		/* of each byte two go into JSON */
+#define TIMES	5
+#define PAUSE_US	2000
+
+static struct rig rig;
+
+static void
+end(void)
+{
+	rig_end(&rig);
+}
+
+/* What has been sent can be read before the next leaves: in the server. */
+static bool slow;
+
+ssize_t	__real_send(int fd, const void *data, size_t len, int flags);
+ssize_t	__wrap_send(int fd, const void *data, size_t len, int flags);
+ssize_t	__real_sendmsg(int fd, const struct msghdr *m, int flags);
+ssize_t	__wrap_sendmsg(int fd, const struct msghdr *m, int flags);
+
+ssize_t
+__wrap_send(int fd, const void *data, size_t len, int flags)
+{
+	ssize_t n = __real_send(fd, data, len, flags);
+
+	if (slow)
+		(void)usleep(PAUSE_US);
+	return n;
+}
+
+ssize_t
+__wrap_sendmsg(int fd, const struct msghdr *m, int flags)
+{
+	ssize_t n = __real_sendmsg(fd, m, flags);
+
+	if (slow)
+		(void)usleep(PAUSE_US);
+	return n;
+}
+
+static void
+start_linked(void)
+{
+	slow = true;
+	rig_start_linked(&rig, NULL);
+	slow = false;
+	raw_expect(rig.engine, FRAME_CAST, "{\"op\":\"ready\"}", NULL);
+}
+
+/* --- in order --- */
+
+static void
+is_told(const char *words)
+{
+	struct pollfd pfd = { .fd = rig.engine, .events = POLLIN };
+
+	ck_assert_msg(poll(&pfd, 1, 0) == 1, "the reply came first");
+	raw_expect(rig.engine, FRAME_CAST, words, NULL);
+}
+
+/* Who has the reply may have it stopped: terminate is called then. */
+START_TEST(G17_the_engine_hears_of_trap_exit_before_the_caller)
+{
+	char *reply;
+
+	for (int i = 0; i < TIMES; i++) {
+		rig_ok(&rig, "trap");
+		is_told("trap_exit");
+		ck_assert_int_eq(otp_cast(rig.o, rig.socket, "trap", 4), 0);
+		reply = rig_call(&rig, "big 65536", NULL);
+		ck_assert_ptr_nonnull(reply);
+		free(reply);
+		is_told("trap_exit");
+	}
+}
+END_TEST
+
+/* --- what hardly fits --- */
+
+START_TEST(M1_a_target_that_is_long_in_json_is_watched)
+{
+	char text[16 + LONG + 1] = "monitor ";
+
+	memset(text + 8, '"', LONG);
+	rig_ok(&rig, text);
+	raw_expect(rig.engine, FRAME_CAST, "{\"op\":\"monitor\"", NULL);
+	memcpy(text, "link    ", 8);
+	rig_ok(&rig, text);
+	raw_expect(rig.engine, FRAME_CAST, "{\"op\":\"link\"", NULL);
+}
+END_TEST
+
+START_TEST(a_target_that_is_too_long_is_refused)
+{
+	char text[16 + 513 + 1] = "link ";
+
+	memset(text + 5, 'x', 513);
+	(void)otp_cast(rig.o, rig.socket, text, strlen(text));
+	(void)otp_flush(rig.o);
+	raw_expect(rig.engine, FRAME_CAST,
+	    "{\"op\":\"reason\",\"reason\":\"{errno,22}\"}", NULL);
+}
+END_TEST
+
+static void
+answer(const char *request, const char *reply)
+{
+	struct frame_header h;
+
+	(void)otp_cast(rig.o, rig.socket, request, strlen(request));
+	(void)otp_flush(rig.o);
+	raw_expect(rig.engine, FRAME_CALL, "register", &h);
+	raw_send(rig.engine, FRAME_REPLY, 0, 0, h.ref, reply);
+}
+
+START_TEST(N2_a_name_that_cannot_be_is_invalid_and_one_not_held_unknown)
+{
+	answer("name -x", "{\"error\":\"invalid\"}");
+	rig_await(&rig, "name:-22:invalid");
+	answer("unname cache", "{\"error\":\"not_found\"}");
+	rig_await(&rig, "unname:-4096");
+}
+END_TEST
+
+/* --- links --- */
+
+START_TEST(L3_a_link_that_has_ended_is_not_made_again)
+{
+	struct frame_header h;
+	bool done = false;
+	char *payload;
+
+	rig_ok(&rig, "trap");
+	rig_ok(&rig, "link web/other");
+	raw_expect(rig.engine, FRAME_CAST, "\"link\"", NULL);
+	raw_send(rig.engine, FRAME_EXIT, 0, 0, 0,
+	    "{\"from\":\"web/other\",\"reason\":\"killed\"}");
+	rig_await(&rig, "EXIT:killed");
+	raw_hello(rig.engine);		/* it knows nothing: all again */
+	while (!done && raw_recv(rig.engine, &h, &payload)) {
+		ck_assert_ptr_null(strstr(payload, "web/other"));
+		done = strstr(payload, "\"ready\"") != NULL;
+		free(payload);
+	}
+	ck_assert(done);
+}
+END_TEST
+
+/* --- in a callback, and in a copy --- */
+
+/* The copy lets go of what it has: its parent's things stay. */
+static void
+free_in_a_copy(struct otp *self)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		otp_free(self);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+
+static int
+handle_call(struct otp *self, struct otp_from from, const char *request,
+    size_t len, void *state)
+{
+	(void)len;
+	(void)state;
+	if (strcmp(request, "free") == 0)
+		otp_free(self);
+	if (strcmp(request, "run") == 0)
+		return otp_replyf(self, from, "%d", otp_gen_server_run(self));
+	if (strcmp(request, "fork") == 0)
+		free_in_a_copy(self);
+	if (strcmp(request, "stop") == 0)
+		return otp_stop_reply(self, "normal", from, "ok", 2);
+	return otp_reply(self, from, "ok", 2);
+}
+
+static void
+terminate(struct otp *self, const char *reason, void *state)
+{
+	(void)reason;
+	(void)state;
+	otp_free(self);
+}
+
+static const struct otp_gen_server_ops odd = { .handle_call = handle_call,
+	.terminate = terminate };
+
+static void
+start_odd(void)
+{
+	rig_start_with(&rig, NULL, false, NULL, &odd);
+	rig_await_socket(&rig);
+}
+
+START_TEST(a_server_cannot_be_freed_by_its_callbacks)
+{
+	rig_ok(&rig, "free");
+	rig_ok(&rig, "alive");
+	rig_ok(&rig, "stop");		/* terminate tries it, too */
+	ck_assert_int_eq(rig_exit(&rig), 0);
+}
+END_TEST
+
+START_TEST(a_server_does_not_run_within_itself)
+{
+	char want[16], *reply = rig_call(&rig, "run", NULL);
+
+	(void)snprintf(want, sizeof(want), "%d", -EBUSY);
+	ck_assert_ptr_nonnull(reply);
+	ck_assert_str_eq(reply, want);
+	free(reply);
+}
+END_TEST
+
+START_TEST(a_copy_that_is_freed_takes_nothing_from_the_server)
+{
+	rig_ok(&rig, "hello");
+	rig_ok(&rig, "fork");
+	rig_ok(&rig, "the same connection");
+	ck_assert_int_eq(access(rig.socket, F_OK), 0);
+	otp_free(rig.o);
+	rig.o = otp_new(NULL);
+	rig_ok(&rig, "another");
+}
+END_TEST
+
+START_TEST(a_copy_that_is_freed_sends_nothing)
+{
+	rig_ok(&rig, "hello");
+	ck_assert_int_eq(otp_cast(rig.o, rig.socket, "once", 4), 0);
+	free_in_a_copy(rig.o);
+	rig_ok(&rig, "behind");
+	ck_assert_int_eq(rig_count(&rig, "cast:once"), 1);
+}
+END_TEST
+
+START_TEST(a_mere_caller_is_no_server)
+{
+	struct otp_from nobody = { 0, 0 };
+	struct otp *self = otp_new(NULL);
+
+	ck_assert_int_eq(otp_reply(self, nobody, "x", 1), -EINVAL);
+	ck_assert_int_eq(otp_replyf(self, nobody, "x"), -EINVAL);
+	ck_assert_int_eq(otp_stop(self, "normal"), -EINVAL);
+	ck_assert_int_eq(otp_continue(self, NULL), -EINVAL);
+	ck_assert_int_eq(otp_timeout(self, 1), -EINVAL);
+	ck_assert_int_eq(otp_hibernate(self), -EINVAL);
+	ck_assert_int_eq(otp_gen_server_run(self), -EINVAL);
+	otp_free(self);
+}
+END_TEST
+
+static void
+start_plain(void)
+{
+	rig_start(&rig, NULL);
+}
+
+static TCase *
+of(Suite *suite, void (*start)(void), const TTest *const *tests, size_t n)
+{
+	TCase *tc = tcase_create("odd");
+
+	tcase_add_checked_fixture(tc, start, end);
+	tcase_set_timeout(tc, 30);
+	for (size_t i = 0; i < n; i++)
+		tcase_add_test(tc, tests[i]);
+	suite_add_tcase(suite, tc);
+	return tc;
+}
+
+#define OF(suite, start, tests)						\
+	(void)of(suite, start, tests, sizeof(tests) / sizeof((tests)[0]))
+
+int
+main(void)
+{
+	const TTest *const linked[] = {
+		G17_the_engine_hears_of_trap_exit_before_the_caller,
+		M1_a_target_that_is_long_in_json_is_watched,
+		a_target_that_is_too_long_is_refused,
+		N2_a_name_that_cannot_be_is_invalid_and_one_not_held_unknown,
+		L3_a_link_that_has_ended_is_not_made_again,
+	};
+	const TTest *const served[] = {
+		a_server_cannot_be_freed_by_its_callbacks,
+		a_server_does_not_run_within_itself,
+		a_copy_that_is_freed_takes_nothing_from_the_server,
+	};
+	const TTest *const plain[] = {
+		a_copy_that_is_freed_sends_nothing, a_mere_caller_is_no_server,
+	};
+	Suite *suite = suite_create("otp_odd");
+	SRunner *sr;
+	int failed;
+
+	OF(suite, start_linked, linked);
+	OF(suite, start_odd, served);
+	OF(suite, start_plain, plain);
+	sr = srunner_create(suite);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
