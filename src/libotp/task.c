@@ -223,7 +223,7 @@ otpi_task_mail(struct otp *o, uint64_t ref)
 {
 	struct otpi_task *t = find_any(o, ref);
 	struct otp_info info = { .kind = OTP_TASK, .ref = ref, .who = "" };
-	bool failed;
+	bool told;
 
 	if (t == NULL || ref == 0)
 		return;
@@ -231,9 +231,10 @@ otpi_task_mail(struct otp *o, uint64_t ref)
 		otpi_task_collect(o, t);
 	if (!t->done)
 		return;
-	failed = t->error < 0 && strcmp(t->reason, "normal") != 0;
+	told = (t->error < 0 && strcmp(t->reason, "normal") != 0) ||
+	    (t->alone && o->srv->trapping);
 	otpi_task_release(o, t);
-	if (t->linked && failed && (t->muted || !o->srv->trapping)) {
+	if (t->linked && told && (t->muted || !o->srv->trapping)) {
 		tell_link(o, t);
 	} else if (!t->muted) {
 		info.pid = t->pid;
@@ -283,7 +284,7 @@ start(struct otp *o, otp_task_fn *fn, void *arg, bool linked, int32_t *pid)
 		return otpi_fail(o, rc, NULL);
 	if (pid != NULL)
 		*pid = t->pid;
-	t->muted = true;
+	t->muted = t->alone = true;
 	return 0;
 }
 

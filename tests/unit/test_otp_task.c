@@ -858,6 +858,17 @@ START_TEST(T3_but_not_one_that_traps_exits)
 }
 END_TEST
 
+START_TEST(L9_one_that_traps_hears_of_a_normal_end_too)
+{
+	struct seen seen = { .fn = say, .arg = "unheard", .trapping = true,
+	    .link = true };
+
+	ck_assert_int_eq(serve(&seen), 0);
+	ck_assert_int_eq(seen.kind, OTP_EXIT);
+	ck_assert_str_eq(seen.reason, "normal");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -888,6 +899,7 @@ main(void)
 		a_server_gets_the_value_as_a_message,
 		T3_a_task_takes_its_server_along,
 		T3_but_not_one_that_traps_exits,
+		L9_one_that_traps_hears_of_a_normal_end_too,
 	};
 	Suite *suite = suite_create("tasks");
 	TCase *tc = tcase_create("local");
