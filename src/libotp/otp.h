@@ -4,8 +4,9 @@
  *
  * A struct otp is one process in the sense of OTP: it calls, casts, watches,
  * and, when it was started with callbacks, serves.  It is not thread-safe; use
- * one for each thread.  The library starts no thread, installs no signal
- * handler, prints nothing and never aborts.
+ * one for each thread, and for each process: a fork can only free its copy.
+ * The library starts no thread, installs no signal handler, prints nothing and
+ * never aborts.  Pointers are not NULL unless said.
  *
  * Results: 0, or a positive number where said, or a negative one: -errno or
  * -OTP_E...; otp_strerror() has words for both.  Outputs are untouched on
@@ -147,7 +148,8 @@ int	otp_gen_server_main(const struct otp_gen_server_ops *ops, int argc,
 int	otp_gen_server_start(const struct otp_gen_server_ops *ops,
 	    const struct otp_options *options, struct otp **out,
 	    int *out_code);
-int	otp_gen_server_run(struct otp *self);	/* until it ends: exit code */
+/* Until it ends: the exit code.  -EBUSY from within a callback. */
+int	otp_gen_server_run(struct otp *self);
 
 /*
  * For programs with a loop of their own: when otp_fd() is readable, call
@@ -205,7 +207,9 @@ int64_t	otp_cancel_timer(struct otp *self, uint64_t ref);
 
 /* options may be NULL.  NULL: errno. */
 struct otp *otp_new(const struct otp_options *options);
-void	otp_free(struct otp *self);	/* what is corked is sent first */
+/* What is corked is sent first.  In a callback it does nothing: otp_stop();
+ * in a fork it sends nothing, and leaves alone what is the parent's. */
+void	otp_free(struct otp *self);
 
 /*
  * Call and wait.  The reply (may be NULL) is the caller's to free().
@@ -520,7 +524,8 @@ int	otp_task_async(struct otp *self, otp_task_fn *fn, void *arg,
 	    uint64_t *out);
 int	otp_task_async_nolink(struct otp *self, otp_task_fn *fn, void *arg,
 	    uint64_t *out);
-/* For what it does rather than for its value.  *pid may be NULL. */
+/* For what it does rather than for its value: pid may be NULL.  To one that
+ * traps exits any end of a linked one is OTP_EXIT, with the pid. */
 int	otp_task_start(struct otp *self, otp_task_fn *fn, void *arg,
 	    int32_t *pid);
 int	otp_task_start_link(struct otp *self, otp_task_fn *fn, void *arg,
