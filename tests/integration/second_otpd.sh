@@ -23,7 +23,7 @@ logger=$(ctl --json info | pick logger_pid)
 kill_otpd
 await gone "$engine"
 ok "a killed otpd leaves its socket" test -S "$RUN/names/otpd"
-is "nobody answers on it" "$(ctl status 2> "$T/said"; echo $?)" 5
+is "nobody answers on it" "$(ctl --timeout 0.1 status 2> "$T/said"; echo $?)" 5
 ok "and it is said why" file_has "$T/said" "(pid $first) on $RUN was killed"
 "$OTPD_BUILDDIR/otpd" -b -q -c "$CONF" -r "$RUN" -l "$LOG" \
     2> "$T/stderr" < /dev/null
