@@ -65,16 +65,21 @@ START_TEST(many_calls_in_flight_are_answered_in_order)
 	struct raw *r = greeted(4096);
 	struct frame_header h = { .type = FRAME_CALL };
 	uint8_t buf[1000 * H];
+	size_t at = 0;
 	uint64_t i;
+	long got;
 
 	for (i = 1; i <= 1000; i++) {
 		h.ref = i;
 		frame_encode(&h, buf + (i - 1) * H);
 	}
 	put(r, buf, sizeof(buf));
-	for (i = 1; i <= 1000; i++) {
-		(void)await(r, (int)i, &h);
-		ck_assert_uint_eq(h.ref, i);
+	(void)await(r, 1000, &h);
+	for (i = 0; i <= 1000; i++) {
+		got = frame_parse(r->buf + at, r->len - at, RAW_MAX, &h);
+		ck_assert_int_gt((int)got, 0);
+		at += (size_t)got;
+		ck_assert(i == 0 || h.ref == i); /* the first is HELLO */
 	}
 	raw_close(r);
 }
