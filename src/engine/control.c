@@ -192,7 +192,8 @@ op_shutdown(struct engine *e, const struct caller *c)
  */
 enum op_class {
 	ASKS = 0, ORDERS = 1, RULES = 2,
-	WAITS = 4		/* with any: it may not be answered at once */
+	WAITS = 4,		/* with any: it may not be answered at once */
+	STARTS = 8		/* with any: it makes no sense at the end */
 };
 
 static const struct {
@@ -201,9 +202,9 @@ static const struct {
 	unsigned	 class;
 } ops[] = {
 	{ "status", op_status, ASKS },
-	{ "start", op_start, ORDERS | WAITS },
+	{ "start", op_start, ORDERS | WAITS | STARTS },
 	{ "stop", op_stop, ORDERS | WAITS },
-	{ "restart", op_restart, ORDERS | WAITS },
+	{ "restart", op_restart, ORDERS | WAITS | STARTS },
 	{ "signal", op_signal, ORDERS },
 	{ "reload", op_reload, RULES | WAITS },
 	{ "check", op_check, RULES },
@@ -258,6 +259,9 @@ run(struct engine *e, const struct caller *c, size_t op)
 {
 	if ((ops[op].class & RULES) != 0 && !permit_all(e, c->peer))
 		control_denied(e, c);
+	else if ((ops[op].class & STARTS) != 0 && e->stopping)
+		control_refuse(e, c, "stopping", "otpd is shutting down: "
+		    "nothing is started any more");
 	else if ((ops[op].class & WAITS) == 0 || control_may_wait(e, c))
 		ops[op].fn(e, c);
 }

@@ -66,6 +66,10 @@ await exists "$T/asked"
 kill -TERM "$otpd_pid"
 is "while it stops, it still answers" "$(status slow state)" stopping
 ok "a second signal hurries nobody" kill -0 "$slow"
+is "an operator is told that nothing is started" \
+    "$(ctl start a --timeout 20 2>&1; echo $?)" \
+    "otpctl: a: otpd is shutting down: nothing is started any more
+1"
 kill -KILL "$slow"
 ended
 is "a child that is killed by hand meanwhile does not matter" $code 0
