@@ -37,6 +37,11 @@ struct otpi_monitor {
 	char		 target[];
 };
 
+struct otpi_timer_slot {
+	struct otpi_timer *timer;	/* NULL: it is free */
+	uint32_t	 next_free;
+};
+
 struct otpi_stats {
 	uint64_t	 started;	/* unix ms */
 	uint64_t	 calls, casts, infos, replies, expired, refused, faulty;
@@ -73,7 +78,8 @@ struct otpi_server {
 	uint64_t	 idle_at;	/* OTP_TIMEOUT then; 0: never */
 	uint32_t	 idle_ms;
 	struct otpi_timer **timers;	/* a heap by due */
-	uint32_t	 ntimers, timers_cap;
+	struct otpi_timer_slot *timer_slots;
+	uint32_t	 ntimers, timers_cap, free_timer;
 	uint64_t	 next_timer;
 	/* of the callback that runs */
 	unsigned int	 asked;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Timers, in a heap.  The message of one that is due counts as sent at that
- * time: it cannot be taken back, and those of an interval pile up.
+ * time: it cannot be taken back, and those of an interval pile up.  Each has a
+ * slot, by which it is found, so that many cost no more than few.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -9,9 +10,12 @@
 
 #include "libotp/serve.h"
 
+#define SLOT_BITS	24
+#define SLOTS_MAX	(1U << SLOT_BITS)
+
 struct otpi_timer {
 	uint64_t	 due, interval;		/* ns; 0: once */
-	uint64_t	 ref;
+	uint64_t	 seq, ref;
 	uint64_t	 left;			/* messages; 0: no limit */
 	enum otp_info_kind kind;
 	uint32_t	 pos;
@@ -22,7 +26,7 @@ struct otpi_timer {
 static bool
 before(const struct otpi_timer *a, const struct otpi_timer *b)
 {
-	return a->due < b->due || (a->due == b->due && a->ref < b->ref);
+	return a->due < b->due || (a->due == b->due && a->seq < b->seq);
 }
 
 static void
@@ -58,7 +62,11 @@ static void
 remove_timer(struct otpi_server *s, struct otpi_timer *t)
 {
 	struct otpi_timer *last = s->timers[--s->ntimers];
+	uint32_t slot = (uint32_t)t->ref & (SLOTS_MAX - 1);
 
+	s->timer_slots[slot].timer = NULL;
+	s->timer_slots[slot].next_free = s->free_timer;
+	s->free_timer = slot;
 	if (last != t) {
 		put(s, t->pos, last);
 		sift(s, last);
@@ -66,21 +74,45 @@ remove_timer(struct otpi_server *s, struct otpi_timer *t)
 	free(t);
 }
 
+/* As many slots as places in the heap. */
+static int
+grow(struct otpi_server *s)
+{
+	uint32_t cap = s->timers_cap == 0 ? 8 : 2 * s->timers_cap;
+	struct otpi_timer_slot *slots;
+	struct otpi_timer **more;
+
+	if (cap > SLOTS_MAX)
+		return -ENOMEM;
+	more = realloc(s->timers, cap * sizeof(*more));
+	if (more == NULL)
+		return -ENOMEM;
+	s->timers = more;
+	slots = realloc(s->timer_slots, cap * sizeof(*slots));
+	if (slots == NULL)
+		return -ENOMEM;
+	s->timer_slots = slots;
+	for (uint32_t i = s->timers_cap; i < cap; i++)
+		slots[i] = (struct otpi_timer_slot){ .next_free = i + 1 };
+	s->free_timer = s->timers_cap;	/* all others are taken */
+	s->timers_cap = cap;
+	return 0;
+}
+
 static int
 add(struct otp *o, struct otpi_timer *t)
 {
 	struct otpi_server *s = o->srv;
-	struct otpi_timer **more;
-	uint32_t cap;
+	uint32_t slot;
+	int rc = s->ntimers == s->timers_cap ? grow(s) : 0;
 
-	if (s->ntimers == s->timers_cap) {
-		cap = s->timers_cap == 0 ? 8 : 2 * s->timers_cap;
-		more = realloc(s->timers, cap * sizeof(*more));
-		if (more == NULL)
-			return -ENOMEM;
-		s->timers = more;
-		s->timers_cap = cap;
-	}
+	if (rc < 0)
+		return rc;
+	slot = s->free_timer;
+	s->free_timer = s->timer_slots[slot].next_free;
+	s->timer_slots[slot].timer = t;
+	t->seq = ++s->next_timer;
+	t->ref = t->seq << SLOT_BITS | slot;
 	put(s, s->ntimers++, t);
 	sift(s, t);
 	otpi_arm_timerfd(o);
@@ -109,7 +141,6 @@ start(struct otp *o, enum otp_info_kind kind, uint32_t ms, bool again,
 	t->kind = kind;
 	t->interval = again ? ms * OTPI_MSEC : 0;
 	t->due = otpi_now() + ms * OTPI_MSEC;
-	t->ref = ++o->srv->next_timer;
 	rc = add(o, t);
 	if (rc < 0) {
 		free(t);
@@ -141,16 +172,25 @@ otp_send_interval(struct otp *o, uint32_t ms, const void *message, size_t len,
 	return start(o, OTP_MESSAGE, ms, true, message, len, out_ref);
 }
 
+static struct otpi_timer *
+find(const struct otpi_server *s, uint64_t ref)
+{
+	uint32_t slot = (uint32_t)ref & (SLOTS_MAX - 1);
+	struct otpi_timer *t;
+
+	if (s == NULL || slot >= s->timers_cap)
+		return NULL;
+	t = s->timer_slots[slot].timer;
+	return t != NULL && t->ref == ref ? t : NULL;
+}
+
 int64_t
 otp_cancel_timer(struct otp *o, uint64_t ref)
 {
-	struct otpi_timer *t = NULL;
+	struct otpi_timer *t = find(o->srv, ref);
 	uint64_t now = otpi_now();
 	int64_t left;
 
-	for (uint32_t i = 0; o->srv != NULL && i < o->srv->ntimers; i++)
-		if (o->srv->timers[i]->ref == ref)
-			t = o->srv->timers[i];
 	if (t == NULL || t->left > 0)
 		return -ENOENT;
 	if (t->due > now) {
@@ -206,7 +246,7 @@ otpi_timers_run(struct otp *o, uint64_t now)
 
 	for (uint32_t n = s->ntimers; n > 0 && s->ntimers > 0 && !s->ended &&
 	    !s->suspended && s->timers[0]->due <= now &&
-	    s->timers[0]->ref <= last; n--)
+	    s->timers[0]->seq <= last; n--)
 		fire(o, s->timers[0]);
 }
 
@@ -216,6 +256,8 @@ otpi_timers_free(struct otpi_server *s)
 	for (uint32_t i = 0; i < s->ntimers; i++)
 		free(s->timers[i]);
 	free(s->timers);
+	free(s->timer_slots);
 	s->timers = NULL;
-	s->ntimers = 0;
+	s->timer_slots = NULL;
+	s->ntimers = s->timers_cap = 0;
 }

@@ -19,6 +19,7 @@
 #define LONG	508		/* of each byte two go into JSON */
 #define TIMES	5
 #define PAUSE_US	2000
+#define TIMERS		50000
 
 static struct rig rig;
 
@@ -179,6 +180,25 @@ free_in_a_copy(struct otp *self)
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 }
 
+/* In another order than they were set; and none of them twice. */
+static int
+set_and_cancel(struct otp *self, struct otp_from from)
+{
+	static uint64_t refs[TIMERS];
+	int bad = 0;
+
+	for (uint32_t i = 0; i < TIMERS; i++)
+		bad += otp_send_after(self, 60000 + i * 7919 % 1000, NULL, 0,
+		    &refs[i]) != 0;
+	for (uint32_t i = 0; i < TIMERS; i++) {
+		bad += otp_cancel_timer(self, refs[i * 7 % TIMERS]) <= 0;
+		bad += otp_cancel_timer(self, refs[i * 7 % TIMERS]) != -ENOENT;
+	}
+	bad += otp_cancel_timer(self, 0) != -ENOENT;
+	bad += otp_cancel_timer(self, UINT64_MAX) != -ENOENT;
+	return otp_replyf(self, from, "%s", bad == 0 ? "ok" : "bad");
+}
+
 static int
 handle_call(struct otp *self, struct otp_from from, const char *request,
     size_t len, void *state)
@@ -191,6 +211,8 @@ handle_call(struct otp *self, struct otp_from from, const char *request,
 		return otp_replyf(self, from, "%d", otp_gen_server_run(self));
 	if (strcmp(request, "fork") == 0)
 		free_in_a_copy(self);
+	if (strcmp(request, "timers") == 0)
+		return set_and_cancel(self, from);
 	if (strcmp(request, "stop") == 0)
 		return otp_stop_reply(self, "normal", from, "ok", 2);
 	return otp_reply(self, from, "ok", 2);
@@ -231,6 +253,13 @@ START_TEST(a_server_does_not_run_within_itself)
 	ck_assert_ptr_nonnull(reply);
 	ck_assert_str_eq(reply, want);
 	free(reply);
+}
+END_TEST
+
+/* When each was looked for among all of them, no call waited for so long. */
+START_TEST(TM1_many_timers_cost_no_more_than_few)
+{
+	rig_ok(&rig, "timers");
 }
 END_TEST
 
@@ -307,6 +336,7 @@ main(void)
 	const TTest *const served[] = {
 		a_server_cannot_be_freed_by_its_callbacks,
 		a_server_does_not_run_within_itself,
+		TM1_many_timers_cost_no_more_than_few,
 		a_copy_that_is_freed_takes_nothing_from_the_server,
 	};
 	const TTest *const plain[] = {
