@@ -327,8 +327,11 @@ note_listed(struct engine *e)
 	for (uint32_t i = 0; i < e->nlist; i++) {
 		uint32_t slot = engine_slot_of(e, e->list[i].inc);
 
-		if (slot != CORE_NONE)
-			engine_child(e, slot)->listed = true;
+		if (slot == CORE_NONE)
+			continue;
+		engine_child(e, slot)->listed = true;
+		engine_child(e, slot)->alive =
+		    e->list[i].told.state == SPAWN_ALIVE;
 	}
 }
 

@@ -84,7 +84,8 @@ struct child {			/* what the core does not know of a slot */
 	bool		 ended : 1;	/* its end was told to everybody */
 	bool		 faulty : 1;	/* waits out a fault of the machine */
 	bool		 ordered : 1;	/* the spawner has its START */
-	bool		 listed : 1;	/* the spawner had it at the beginning */
+	bool		 listed : 1;	/* the spawner had it at the beginning, */
+	bool		 alive : 1;	/* and alive */
 	bool		 dirty : 1;	/* not yet in the snapshot */
 	bool		 own_end : 1;	/* an application that ends by itself */
 	bool		 traps : 1;	/* exit signals come to it as frames */

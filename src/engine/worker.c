@@ -113,22 +113,55 @@ socket_name(const struct child *c, char *out, size_t size)
 }
 
 static int
+address_below(int dir, const char *name, struct sockaddr_un *out)
+{
+	int n;
+
+	*out = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	n = snprintf(out->sun_path, sizeof(out->sun_path),
+	    "/proc/self/fd/%d/%s", dir, name);
+	return n < 0 || (size_t)n >= sizeof(out->sun_path) ? -ENAMETOOLONG : 0;
+}
+
+static int
 bind_below(int fd, int dir, const char *name)
 {
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	struct sockaddr_un sun;
 	mode_t mask;
-	int n, rc;
+	int rc = address_below(dir, name, &sun);
 
-	n = snprintf(sun.sun_path, sizeof(sun.sun_path),
-	    "/proc/self/fd/%d/%s", dir, name);
-	if (n < 0 || (size_t)n >= sizeof(sun.sun_path))
-		return -ENAMETOOLONG;
+	if (rc < 0)
+		return rc;
 	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
 		return -errno;
 	mask = umask(0111);	/* libotp asks the kernel who calls */
 	rc = bind(fd, (const struct sockaddr *)&sun, sizeof(sun));
 	(void)umask(mask);
 	return rc < 0 ? -errno : 0;
+}
+
+/*
+ * Does the name lead to a socket that somebody has?  An engine that died may
+ * have unlinked it, or made another, and not told the spawner.  Whoever gets
+ * this connection sees that it has ended.
+ */
+static bool
+is_reachable(struct engine *e, uint32_t slot)
+{
+	int dir = paths_dir(e), fd, rc;
+	struct sockaddr_un sun;
+	char name[128];
+
+	if (dir < 0 || socket_name(engine_child(e, slot), name,
+	    sizeof(name)) < 0 || address_below(dir, name, &sun) < 0)
+		return false;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	rc = connect(fd, (const struct sockaddr *)&sun, sizeof(sun));
+	rc = rc < 0 ? -errno : 0;
+	(void)close(fd);
+	return rc == 0 || rc == -EAGAIN;	/* a full backlog is one */
 }
 
 static int
@@ -163,13 +196,15 @@ worker_unlisten(struct engine *e, uint32_t slot)
 {
 	struct child *c = engine_child(e, slot);
 	char name[128];
+	int dir;
 
 	if (c->worker == NULL || !c->worker->listening)
 		return;
 	c->worker->listening = false;
 	names_drop(e, slot, NULL);
-	if (socket_name(c, name, sizeof(name)) == 0 && e->paths_fd > 0)
-		(void)unlinkat(e->paths_fd, name, 0);
+	dir = paths_dir(e);
+	if (dir >= 0 && socket_name(c, name, sizeof(name)) == 0)
+		(void)unlinkat(dir, name, 0);
 	link_put(&e->spawner, SPAWN_RELEASE, key_of(c, KEY_SOCKET), "", 0);
 }
 
@@ -312,7 +347,8 @@ resume_link(struct engine *e, uint32_t slot, int fd)
 static void
 resume(struct engine *e, uint64_t key, int fd, uint32_t slot)
 {
-	if (slot != CORE_NONE && (key & 7) == KEY_SOCKET) {
+	if (slot != CORE_NONE && (key & 7) == KEY_SOCKET &&
+	    (e->children[slot].alive || is_reachable(e, slot))) {
 		worker_make(e, slot)->listening = true;
 		(void)close(fd);
 	} else if (slot != CORE_NONE && (key & 7) == KEY_OURS &&
@@ -351,7 +387,7 @@ worker_adopt(struct engine *e, uint32_t slot)
 {
 	uint32_t key = engine_child(e, slot)->worker_key;
 
-	engine_child(e, slot)->listed = true;
+	engine_child(e, slot)->listed = engine_child(e, slot)->alive = true;
 	for (uint32_t i = 0; i < e->nheld; i++) {
 		if (e->held[i].fd < 0 || (uint32_t)(e->held[i].key >> 3) != key)
 			continue;

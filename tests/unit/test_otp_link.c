@@ -90,38 +90,6 @@ START_TEST(exit_signals_are_as_in_the_table)
 }
 END_TEST
 
-/* By an engine that does not know what the one before it had sent. */
-START_TEST(an_exit_signal_that_comes_again_is_none)
-{
-	static const uint64_t numbers[] = { 7, 8, 7, 8, 9, 0, 0 };
-
-	rig_ok(&rig, "trap");
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		raw_send(rig.engine, FRAME_EXIT, 0, 0, numbers[i],
-		    "{\"from\":\"web/other\",\"reason\":\"bad\"}");
-	raw_send(rig.engine, FRAME_INFO, 0, 0, 0, "done");
-	rig_await(&rig, "message:done");
-	ck_assert_int_eq(rig_count(&rig, "EXIT:bad"), 5);
-}
-END_TEST
-
-START_TEST(what_is_said_to_the_engine_is_counted)
-{
-	struct frame_header h;
-
-	rig_ok(&rig, "link web/one");
-	raw_expect(rig.engine, FRAME_CAST, "web/one", &h);
-	ck_assert_int_gt(h.tag, 0);
-	for (uint16_t i = 1; i < 3; i++) {
-		uint16_t before = h.tag;
-
-		rig_ok(&rig, "link web/one");
-		raw_expect(rig.engine, FRAME_CAST, "web/one", &h);
-		ck_assert_int_eq(h.tag, before + 1);
-	}
-}
-END_TEST
-
 START_TEST(the_parents_exit_terminates_even_while_suspended)
 {
 	rig_ok(&rig, "trap");
@@ -193,104 +161,6 @@ START_TEST(a_name_that_is_taken_says_who_has_it)
 }
 END_TEST
 
-static void
-tell(const char *text)
-{
-	ck_assert_int_eq(otp_cast(rig.o, rig.socket, text, strlen(text)), 0);
-	(void)otp_flush(rig.o);
-}
-
-/* An engine that dies over a request is followed by one that greets. */
-START_TEST(a_question_is_put_to_the_next_engine)
-{
-	struct frame_header first, h;
-
-	tell("control {\"op\":\"which_children\"}");
-	raw_expect(rig.engine, FRAME_CALL, "which_children", &first);
-	raw_hello(rig.engine);
-	raw_expect(rig.engine, FRAME_CALL, "which_children", &h);
-	ck_assert_uint_ne(h.ref, first.ref);
-	raw_send(rig.engine, FRAME_REPLY, 0, 0, h.ref, "[]");
-	rig_await(&rig, "control:0:");
-}
-END_TEST
-
-/* Another engine, which has one request of those that were made, or none. */
-static void
-next_engine_has(uint64_t ref)
-{
-	struct frame_header h;
-	char text[64];
-
-	raw_hello(rig.engine);
-	raw_expect(rig.engine, FRAME_CALL, "\"waits\"", &h);
-	(void)snprintf(text, sizeof(text), ref != 0 ?
-	    "{\"waits\":[\"1\",\"%llu\"]}" : "{\"waits\":[]}",
-	    (unsigned long long)ref);
-	raw_send(rig.engine, FRAME_REPLY, 0, 0, h.ref, text);
-}
-
-/* An engine that does not understand the question has none, either. */
-START_TEST(nobody_knows_whether_an_order_was_carried_out)
-{
-	uint64_t began = rig_now_ms();
-	struct frame_header h;
-
-	tell("control {\"op\":\"start_child\"}");
-	raw_expect(rig.engine, FRAME_CALL, "start_child", NULL);
-	if (_i == 0) {
-		next_engine_has(0);
-	} else {
-		raw_hello(rig.engine);
-		raw_hello(rig.engine);	/* died over the question */
-		raw_expect(rig.engine, FRAME_CALL, "\"waits\"", NULL);
-		raw_expect(rig.engine, FRAME_CALL, "\"waits\"", &h);
-		raw_send(rig.engine, FRAME_REPLY, 0, 0, h.ref,
-		    "{\"error\":\"bad_request\"}");
-	}
-	rig_await(&rig, "control:-4103:{engine_down,unknown}");
-	ck_assert_uint_lt(rig_now_ms() - began, 4000);
-}
-END_TEST
-
-START_TEST(an_order_that_the_next_engine_has_is_waited_for)
-{
-	struct frame_header h;
-
-	tell("control {\"op\":\"start_child\"}");
-	raw_expect(rig.engine, FRAME_CALL, "start_child", &h);
-	next_engine_has(h.ref);
-	raw_send(rig.engine, FRAME_REPLY, 0, 0, h.ref, "{\"result\":\"ok\"}");
-	rig_await(&rig, "control:0:");
-}
-END_TEST
-
-/* Either the first engine has done it, or it has not. */
-START_TEST(a_name_is_registered_whichever_engine_did_it)
-{
-	struct frame_header h;
-	char text[96];
-
-	tell("name cache");
-	raw_expect(rig.engine, FRAME_CALL, "register", NULL);
-	next_engine_has(0);
-	raw_expect(rig.engine, FRAME_CALL, "register", &h);
-	(void)snprintf(text, sizeof(text), "{\"error\":\"already_started\","
-	    "\"path\":\"%s\",\"pid\":%d}", _i == 2 ? "web/c" : "web/rig",
-	    (int)rig.pid);
-	raw_send(rig.engine, FRAME_REPLY, 0, 0, h.ref, _i == 0 ?
-	    "{\"result\":\"ok\"}" : text);
-	rig_await(&rig, _i == 2 ? "name:-4102:" : "name:0:");
-	tell("unname cache");
-	raw_expect(rig.engine, FRAME_CALL, "unregister", NULL);
-	next_engine_has(0);
-	raw_expect(rig.engine, FRAME_CALL, "unregister", &h);
-	raw_send(rig.engine, FRAME_REPLY, 0, 0, h.ref, _i == 0 ?
-	    "{\"result\":\"ok\"}" : "{\"error\":\"not_found\"}");
-	rig_await(&rig, "unname:0");
-}
-END_TEST
-
 START_TEST(what_comes_during_a_request_to_the_engine_is_handled_after_it)
 {
 	struct frame_header h;
@@ -302,19 +172,6 @@ START_TEST(what_comes_during_a_request_to_the_engine_is_handled_after_it)
 	raw_send(rig.engine, FRAME_REPLY, 0, 0, h.ref, "{\"result\":\"ok\"}");
 	rig_await(&rig, "name:0");
 	rig_await(&rig, "message:between");
-}
-END_TEST
-
-START_TEST(a_new_engine_is_told_everything_again)
-{
-	rig_ok(&rig, "trap");
-	rig_ok(&rig, "monitor web/other");
-	rig_ok(&rig, "link web/third");
-	raw_expect(rig.engine, FRAME_CAST, "\"link\"", NULL);
-	raw_hello(rig.engine);
-	raw_expect(rig.engine, FRAME_CAST, "\"trap_exit\",\"on\":true", NULL);
-	raw_expect(rig.engine, FRAME_CAST, "\"link\"", NULL);
-	raw_expect(rig.engine, FRAME_CAST, "\"monitor\",\"ref\":\"1\"", NULL);
 }
 END_TEST
 
@@ -575,16 +432,11 @@ int
 main(void)
 {
 	const TTest *const tests[] = {
-		an_exit_signal_that_comes_again_is_none,
-		what_is_said_to_the_engine_is_counted,
 		the_parents_exit_terminates_even_while_suspended,
 		a_monitor_gives_one_down,
 		after_demonitor_no_down_comes,
 		a_link_is_said_to_the_engine,
 		what_comes_during_a_request_to_the_engine_is_handled_after_it,
-		a_new_engine_is_told_everything_again,
-		a_question_is_put_to_the_next_engine,
-		an_order_that_the_next_engine_has_is_waited_for,
 		a_server_outlives_otpd,
 		get_state_is_the_whole_state_in_mailbox_order,
 		replace_state_replaces_it,
@@ -613,10 +465,6 @@ main(void)
 	tcase_add_loop_test(tc, exit_signals_are_as_in_the_table, 0,
 	    sizeof(signals) / sizeof(signals[0]));
 	tcase_add_loop_test(tc, a_name_that_is_taken_says_who_has_it, 0, 2);
-	tcase_add_loop_test(tc,
-	    nobody_knows_whether_an_order_was_carried_out, 0, 2);
-	tcase_add_loop_test(tc,
-	    a_name_is_registered_whichever_engine_did_it, 0, 3);
 	tcase_add_loop_test(tc, a_state_that_is_no_json_is_quoted, 0,
 	    sizeof(states) / sizeof(states[0]));
 	tcase_add_loop_test(tc, a_state_that_is_too_deep_is_quoted, 0, 2);

@@ -6,7 +6,6 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -535,136 +534,6 @@ START_TEST(garbage)
 }
 END_TEST
 
-/* --- one that another goes on with --- */
-
-/* As another process would: the same socket. */
-static struct peer *
-go_on(int fd)
-{
-	const struct peer_limits limits = { MAX, 4 * MAX };
-	struct peer *next = peer_resume(fcntl(fd, F_DUPFD_CLOEXEC, 0),
-	    &limits);
-
-	ck_assert_ptr_nonnull(next);
-	peer_leave(next);
-	return next;
-}
-
-static void
-expect_ref(struct peer *from, uint64_t ref)
-{
-	struct frame_header h;
-	const void *payload;
-
-	ck_assert_int_eq(peer_next(from, &h, &payload), 1);
-	ck_assert_uint_eq(h.ref, ref);
-}
-
-static void
-expect_none(struct peer *from, bool partial)
-{
-	struct frame_header h;
-	const void *payload;
-
-	ck_assert_int_eq(peer_next(from, &h, &payload), 0);
-	ck_assert(peer_partial(from) == partial);
-}
-
-START_TEST(what_is_read_and_not_taken_is_read_again)
-{
-	uint8_t buf[3 * (FRAME_HEADER_LEN + 5)];
-	size_t len = 0;
-	struct peer *next;
-
-	greet();
-	for (uint64_t ref = 1; ref <= 3; ref++)
-		len += frame(buf + len, FRAME_CALL, ref, "hello", 5);
-	peer_leave(p);
-	put(buf, len - 2);
-	ck_assert_int_eq(peer_read(p), 1);
-	expect_ref(p, 1);
-	for (int i = 0; i < 2; i++) {
-		next = go_on(peer_fd(p));
-		ck_assert_int_eq(peer_read(next), 1);
-		expect_ref(next, 1);
-		expect_ref(next, 2);
-		expect_none(next, true);
-		if (i == 1)
-			peer_take(next);
-		peer_free(next);
-	}
-	next = go_on(peer_fd(p));
-	put(buf + len - 2, 2);
-	ck_assert_int_eq(peer_read(next), 1);
-	expect_ref(next, 3);
-	expect_none(next, false);
-	peer_take(next);
-	peer_free(next);
-	next = go_on(peer_fd(p));
-	ck_assert_int_eq(peer_read(next), 0);
-	peer_free(next);
-}
-END_TEST
-
-static bool
-readable(void)
-{
-	struct pollfd pfd = { .fd = peer_fd(p), .events = POLLIN };
-
-	return poll(&pfd, 1, 0) == 1;
-}
-
-START_TEST(half_a_frame_does_not_stay_readable)
-{
-	uint8_t buf[FRAME_HEADER_LEN + 5];
-	size_t len = frame(buf, FRAME_CALL, 1, "hello", 5);
-
-	greet();
-	peer_leave(p);
-	for (size_t i = 0; i < len; i++) {
-		put(buf + i, 1);
-		ck_assert_int_eq(peer_read(p), 1);
-		if (i + 1 == len)
-			expect_ref(p, 1);
-		else
-			expect_none(p, true);
-		peer_take(p);
-		if (i % 3 == 0 && readable()) {
-			ck_assert_int_eq(peer_read(p), 0);
-			peer_take(p);
-			ck_assert(!readable());
-		}
-	}
-	expect_none(p, false);
-	ck_assert(!readable());
-}
-END_TEST
-
-/* As far as the pipe takes them: what is in it is of use to whoever reads. */
-START_TEST(no_half_frame_is_sent)
-{
-	struct frame_header h = { .type = FRAME_INFO, .length = 1000 };
-	char payload[1000] = "";
-	const void *got;
-	struct peer *other;
-	int fd[2], n = 0;
-
-	pair(fd);
-	other = new_peer(fd[0], NULL, NULL, MAX);
-	peer_free(p);
-	p = new_peer(fd[1], "a", "b", 4 * MAX);
-	while (peer_send(p, &h, payload) == 0)
-		;
-	ck_assert_int_eq(peer_flush(p), 1);
-	while (peer_read(other) == 1)
-		while (peer_next(other, &h, &got) == 1)
-			n++;
-	ck_assert_int_gt(n, 64);
-	ck_assert(!peer_partial(other));
-	peer_free(other);
-}
-END_TEST
-
 int
 main(void)
 {
@@ -681,9 +550,6 @@ main(void)
 		writing_to_a_closed_end_is_an_error_and_no_signal,
 		an_error_carries_its_words,
 		a_passed_descriptor_is_refused_and_closed,
-		what_is_read_and_not_taken_is_read_again,
-		half_a_frame_does_not_stay_readable,
-		no_half_frame_is_sent,
 	};
 	Suite *s = suite_create("peer");
 	TCase *c = tcase_create("peer");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Monitors and links while engines die: between what a worker said and its
- * commit, and between the commit of an end and its telling.
+ * What workers are told, and where they are found, while engines die: between
+ * what a worker said and its commit, between the commit of an end and its
+ * telling, between what is done to the world and its commit.
  */
 #include <check.h>
 #include <signal.h>
@@ -13,6 +14,8 @@
 
 #define POINTS		36	/* of the engine, from the monitor to the end */
 #define EVERY		3
+#define STOP_FROM	13	/* about its end */
+#define STOP_TO		25
 
 static const char ask_engine[] = "{\"do\":\"control\",\"request\":"
     "\"{\\\"op\\\":\\\"info\\\"}\"}";
@@ -21,6 +24,22 @@ static void
 does(struct house *h, const char *request)
 {
 	want(h, house_do(h, "w", "%s", request) == 0);
+}
+
+/* Nobody knows whether an order was carried out whose engine died over it. */
+static void
+order(struct house *h, const char *op)
+{
+	cJSON *request, *reply;
+	bool lost;
+
+	do {
+		request = rig_request(op);
+		(void)cJSON_AddStringToObject(request, "path", "w");
+		reply = rig_ask(&h->rig, request);
+		lost = cJSON_HasObjectItem(reply, "lost");
+		cJSON_Delete(reply);
+	} while (lost);
 }
 
 static void
@@ -77,6 +96,31 @@ START_TEST(one_down_and_one_exit_wherever_the_engine_dies)
 }
 END_TEST
 
+/* The one that the spawner holds for it may have lost its name. */
+START_TEST(a_server_is_found_wherever_the_engine_dies_over_its_stop)
+{
+	struct crash_plan *plan;
+	struct house h;
+
+	house_init(&h, __func__);
+	plan = crash_plan_new(&h.rig);
+	plan->sig = SIGKILL;
+	house_probe(&h, "w", "");
+	house_start(&h);
+	h.crashed = true;
+	for (int at = STOP_FROM; at <= STOP_TO; at++) {
+		plan->at = plan->points + (uint64_t)at;
+		order(&h, "stop");
+		order(&h, "start");
+		house_await(&h, "w", "running");
+		plan->at = 0;
+		want(&h, plan->deaths == (uint32_t)(at - STOP_FROM + 1));
+		want(&h, house_do(&h, "w", "{\"do\":\"trap\",\"on\":0}") == 0);
+	}
+	house_done(&h);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -85,6 +129,8 @@ suite(void)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, one_down_and_one_exit_wherever_the_engine_dies);
+	tcase_add_test(t,
+	    a_server_is_found_wherever_the_engine_dies_over_its_stop);
 	suite_add_tcase(s, t);
 	return s;
 }
