@@ -6,6 +6,7 @@
  * and it must end when it is asked to.
  */
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -471,13 +472,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		NULL };
 	static struct other o;
 	int status;
-	pid_t pid;
+	pid_t pid, got;
 
 	o = (struct other){ 0 };
 	descriptors(&o);
 	pid = fork();
 	MUST(pid >= 0);
 	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (int fd = SPAWN_FD_CHANNEL; fd <= SPAWN_FD_ENGINE_LAST;
 		    fd++)
 			(void)close(fd);
@@ -491,7 +493,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	MUST(otp_engine_main(8, argv) == 0);
 	for (int fd = SPAWN_FD_CHANNEL; fd <= SPAWN_FD_ENGINE_LAST; fd++)
 		(void)close(fd);
-	MUST(waitpid(pid, &status, 0) == pid);
-	MUST(status == 0);
+	while ((got = waitpid(pid, &status, 0)) < 0 && errno == EINTR)
+		continue; /* libFuzzer's clock */
+	MUST(got == pid && status == 0);
 	return 0;
 }

@@ -39,7 +39,7 @@ static char *diary;
 static struct otp_from kept[64];
 static int nkept;
 static uint64_t timer, monitor;
-static char own[64];
+static char own[64], *own_state;
 
 static void
 note(const char *format, ...)
@@ -145,7 +145,7 @@ obey(struct otp *self, const char *text)
 static int
 rig_init(struct otp *self, int argc, char **argv, void **state)
 {
-	*state = strdup("1");
+	*state = own_state = strdup("1");
 	if (argc < 2)
 		return OTP_OK;
 	note("init");
@@ -238,7 +238,7 @@ code_change(struct otp *self, const char *extra, size_t len, void **state)
 	if (strcmp(extra, "bad") == 0)
 		return -EINVAL;
 	free(*state);
-	*state = strdup(extra);
+	*state = own_state = strdup(extra);
 	return OTP_OK;
 }
 
@@ -304,6 +304,7 @@ serve(struct rig *r, const char *argument, const struct otp_options *options,
 		code = otp_gen_server_run(self);
 		otp_free(self);
 	}
+	free(own_state);
 	_exit(code);
 }
 
