@@ -82,6 +82,7 @@ struct core_child {		/* a view; id and user are borrowed */
 	enum core_restart restart;
 	uint32_t	 starts;	/* since the child was added */
 	uint32_t	 restarts;	/* by its supervisor's rules */
+	uint32_t	 shutdown_ms;
 	bool		 held;		/* stopped by an operator */
 	bool		 failed;	/* stopped, and its last end was a
 					 * failed start, abnormal or the

@@ -183,6 +183,11 @@ op_why(struct engine *e, const struct caller *c)
 	engine_set_path(e, slot);
 	out_text(&o, "{\"status\":");
 	engine_status(e, slot, &o);
+	if (view.shutdown_ms == CORE_INFINITY)
+		out_key_string(&o, "shutdown", "infinity");
+	else
+		out_key_int(&o, "shutdown", view.shutdown_ms ==
+		    CORE_BRUTAL_KILL ? 0 : view.shutdown_ms);
 	out_text(&o, ",\"supervisor\":");
 	if (view.parent != CORE_NONE) {
 		engine_set_path(e, view.parent);

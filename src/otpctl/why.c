@@ -53,6 +53,17 @@ why_newer(const cJSON *a, const cJSON *b)
 	return b == NULL || ctl_number(a, "seq", 0) > ctl_number(b, "seq", 0);
 }
 
+bool
+why_was_overdue(const struct why *w)
+{
+	const cJSON *late = why_event(w, w->node.path, "overdue");
+	const cJSON *end = why_event(w, w->node.path, "exited");
+
+	return late != NULL && end != NULL && w->node.last_reason != NULL &&
+	    strcmp(w->node.last_reason, "killed") == 0 &&
+	    ctl_number(late, "pid", 0) == ctl_number(end, "pid", -1);
+}
+
 void
 why_when(struct buf *b, const struct why *w, int64_t at)
 {
@@ -200,10 +211,13 @@ why_classify(const struct why *w)
 void
 why_read(const cJSON *reply, int64_t now, struct why *out)
 {
-	const cJSON *sup;
+	const cJSON *sup, *shutdown = cJSON_GetObjectItemCaseSensitive(reply,
+	    "shutdown");
 
 	memset(out, 0, sizeof(*out));
 	out->now = now;
+	out->shutdown_ms = (int64_t)ctl_number(reply, "shutdown", -1);
+	out->waits_for_ever = cJSON_IsString(shutdown);
 	node_read(cJSON_GetObjectItemCaseSensitive(reply, "status"),
 	    &out->node);
 	sup = cJSON_GetObjectItemCaseSensitive(reply, "supervisor");

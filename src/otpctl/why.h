@@ -33,6 +33,8 @@ struct why {
 	const char	*start_words;	/* why its last start failed, or NULL */
 	char		 start_text[512];
 	int64_t		 now;		/* ms since 1970 */
+	int64_t		 shutdown_ms;	/* -1: not known */
+	bool		 waits_for_ever;	/* for its end: "infinity" */
 	const char	*log;		/* raw lines; NULL: none to be had */
 	size_t		 log_len;
 };
@@ -46,6 +48,8 @@ const cJSON *why_before(const struct why *w, const char *path,
 	    const char *event, const cJSON *that);
 /* Its last end was asked for: by an operator, or by its supervisor. */
 bool	why_told_to_stop(const struct why *w);
+/* Did its last process not end in the time it had, and was killed? */
+bool	why_was_overdue(const struct why *w);
 /* Is a newer than b?  NULL is older than anything. */
 bool	why_newer(const cJSON *a, const cJSON *b);
 /* "12s ago (2026-11-21 12:03:10)" */

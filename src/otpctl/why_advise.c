@@ -13,6 +13,7 @@ enum need {
 	NEED_START_FAILED, NEED_RESTARTS, NEED_NOTIFY, NEED_GEN_SERVER,
 	NEED_MISSING, NEED_FORBIDDEN, NEED_INTERPRETER, NEED_FORMAT,
 	NEED_NOT_READY, NEED_PROBLEM, NEED_FOREGROUND,
+	NEED_OVERDUE,
 };
 
 #define CASE(w)		(1U << (w))
@@ -27,7 +28,7 @@ enum need {
 
 /*
  * %P the child, %S its supervisor, %C the child that made one give up, %X
- * the program.  Without a command the words stand alone.
+ * the program, %T its shutdown time.  Without a command the words stand alone.
  */
 static const struct advice {
 	unsigned	 cases;
@@ -54,6 +55,9 @@ static const struct advice {
 	    NULL, "it ended without an error: if it goes into the background "
 	    "by itself, tell it to stay in the foreground; if its work is "
 	    "done then, set \"restart\": \"transient\"" },
+	{ ANY_CASE, NEED_OVERDUE, NULL,
+	    "if it needs longer to end, raise its \"shutdown\", which is %T ms"
+	    },
 	{ CASE(WHY_NOT_READY), NEED_NOTIFY, NULL,
 	    "if the program does not speak sd_notify, set \"ready\": \"exec\" "
 	    "in its specification" },
@@ -167,6 +171,7 @@ needed(const struct why *w, enum need need)
 				    strstr(w->start_words, "ready") != NULL;
 	case NEED_PROBLEM:	return w->node.problem != NULL;
 	case NEED_FOREGROUND:	return ended_too_soon(w);
+	case NEED_OVERDUE:	return w->shutdown_ms > 0 && why_was_overdue(w);
 	}
 	return false;
 }
@@ -191,6 +196,9 @@ put_filled(struct buf *b, const struct why *w, const char *words)
 			break;
 		case 'C':
 			buf_text(b, straw_of(w));
+			break;
+		case 'T':
+			buf_printf(b, "%lld", (long long)w->shutdown_ms);
 			break;
 		case 'X':
 			buf_text_len(b, program, n);

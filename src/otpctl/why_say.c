@@ -110,7 +110,15 @@ say_stopping(struct buf *b, const struct why *w)
 {
 	buf_puts(b, " is being stopped");
 	put_for(b, w, since(w, "stopping", NULL));
-	buf_puts(b, "; it is killed when its \"shutdown\" time is over.\n");
+	if (w->waits_for_ever) {
+		buf_puts(b, "; its \"shutdown\" is infinity: it is waited "
+		    "for without limit.\n");
+		return;
+	}
+	buf_puts(b, "; it is killed when its \"shutdown\" time");
+	if (w->shutdown_ms >= 0)
+		buf_printf(b, " of %lld ms", (long long)w->shutdown_ms);
+	buf_puts(b, " is over.\n");
 }
 
 static void
@@ -282,17 +290,6 @@ say_stopper(struct buf *b, const struct why *w)
 	}
 }
 
-/* Was it killed because it did not end by itself when it was told to? */
-static bool
-was_overdue(const struct why *w)
-{
-	const cJSON *late = why_event(w, w->node.path, "overdue");
-	const cJSON *end = why_event(w, w->node.path, "exited");
-
-	return late != NULL && strcmp(w->node.last_reason, "killed") == 0 &&
-	    ctl_number(late, "pid", 0) == ctl_number(end, "pid", -1);
-}
-
 /* The last end, and the failed start after it. */
 static void
 say_last(struct buf *b, const struct why *w)
@@ -306,7 +303,7 @@ say_last(struct buf *b, const struct why *w)
 		reason_words(n->last_reason, words, sizeof(words));
 		buf_puts(b, n->supervisor ? "The last time, it " :
 		    "Its last process ");
-		if (was_overdue(w))
+		if (why_was_overdue(w))
 			buf_puts(b, "did not end within its \"shutdown\" time "
 			    "and was killed");
 		else
@@ -315,7 +312,7 @@ say_last(struct buf *b, const struct why *w)
 			buf_puts(b, ", ");
 			why_when(b, w, look_time(n->last_at));
 		}
-		if (!was_overdue(w))
+		if (!why_was_overdue(w))
 			say_stopper(b, w);
 		buf_puts(b, ".\n");
 	}
