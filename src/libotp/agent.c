@@ -9,6 +9,10 @@
 
 #include "libotp/impl.h"
 
+/* As a rule a request fits into this much and is not allocated. */
+#define ROOM		256
+#define LENT(room)	{ .text = room, .cap = sizeof(room), .lent = true }
+
 static int
 words(struct otp_out *out, const char *text)
 {
@@ -28,16 +32,21 @@ value(struct otp_out *out, const char *member, const char *json)
 	return rc < 0 ? rc : otp_write(out, json, len);
 }
 
+/* How a request begins. */
+#define OP(name)	"{\"op\":\"" name "\",\"path\":"
+
 static int
 begin(struct otp_out *out, const char *op, const char *path)
 {
-	int rc = words(out, "{\"op\":\"");
+	int rc = words(out, op);
 
-	if (rc == 0)
-		rc = words(out, op);
-	if (rc == 0)
-		rc = words(out, "\",\"path\":");
 	return rc < 0 ? rc : otpi_json_string(out, path == NULL ? "" : path);
+}
+
+static bool
+begins(const char *reply, size_t len, const char *with)
+{
+	return len >= strlen(with) && memcmp(reply, with, strlen(with)) == 0;
 }
 
 /* {"error":...} of a reply as a result; 0 when it is none. */
@@ -46,6 +55,9 @@ refusal(struct otp *o, const char *reply, size_t len)
 {
 	char error[64];
 
+	if (begins(reply, len, "{\"value\":") ||
+	    begins(reply, len, "{\"result\":"))
+		return 0;
 	if (otpi_json_get(reply, len, "error", error, sizeof(error)) < 0)
 		return 0;
 	return otpi_fail(o, strcmp(error, "badkey") == 0 ? -ENOENT :
@@ -108,8 +120,9 @@ int
 otp_agent_get(struct otp *o, const char *agent, const char *path,
     int timeout_ms, char **out, size_t *out_len)
 {
-	struct otp_out text = { 0 };
-	int rc = begin(&text, "get", path);
+	char room[ROOM];
+	struct otp_out text = LENT(room);
+	int rc = begin(&text, OP("get"), path);
 
 	return ask(o, agent, &text, rc, timeout_ms, true, out, out_len);
 }
@@ -118,7 +131,8 @@ static int
 change(struct otp *o, const char *agent, const char *op, const char *path,
     const char *json, int timeout_ms)
 {
-	struct otp_out text = { 0 };
+	char room[ROOM];
+	struct otp_out text = LENT(room);
 	int rc = begin(&text, op, path);
 
 	if (rc == 0 && json != NULL)
@@ -130,21 +144,21 @@ int
 otp_agent_put(struct otp *o, const char *agent, const char *path,
     const char *json, int timeout_ms)
 {
-	return change(o, agent, "put", path, json, timeout_ms);
+	return change(o, agent, OP("put"), path, json, timeout_ms);
 }
 
 int
 otp_agent_update(struct otp *o, const char *agent, const char *path,
     const char *patch, int timeout_ms)
 {
-	return change(o, agent, "update", path, patch, timeout_ms);
+	return change(o, agent, OP("update"), path, patch, timeout_ms);
 }
 
 int
 otp_agent_delete(struct otp *o, const char *agent, const char *path,
     int timeout_ms)
 {
-	return change(o, agent, "delete", path, NULL, timeout_ms);
+	return change(o, agent, OP("delete"), path, NULL, timeout_ms);
 }
 
 int
@@ -152,8 +166,9 @@ otp_agent_get_and_update(struct otp *o, const char *agent, const char *path,
     const char *compare, const char *json, int timeout_ms, char **out,
     size_t *out_len)
 {
-	struct otp_out text = { 0 };
-	int rc = begin(&text, "get_and_update", path);
+	char room[ROOM];
+	struct otp_out text = LENT(room);
+	int rc = begin(&text, OP("get_and_update"), path);
 
 	if (rc == 0 && compare != NULL)
 		rc = compare[0] == '\0' ? words(&text, ",\"absent\":true") :
@@ -168,14 +183,17 @@ int
 otp_agent_cast(struct otp *o, const char *agent, const char *op,
     const char *path, const char *json)
 {
-	struct otp_out text = { 0 };
+	const char *whole = strcmp(op, "put") == 0 ? OP("put") :
+	    strcmp(op, "update") == 0 ? OP("update") :
+	    strcmp(op, "delete") == 0 ? OP("delete") : NULL;
+	char room[ROOM];
+	struct otp_out text = LENT(room);
 	int rc;
 
 	/* Nobody would be told of an operation that the agent lacks. */
-	if (strcmp(op, "put") != 0 && strcmp(op, "update") != 0 &&
-	    strcmp(op, "delete") != 0)
+	if (whole == NULL)
 		return otpi_fail(o, -EINVAL, NULL);
-	rc = begin(&text, op, path);
+	rc = begin(&text, whole, path);
 	if (rc == 0 && json != NULL)
 		rc = value(&text, ",\"value\":", json);
 	if (rc == 0)

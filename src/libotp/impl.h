@@ -319,6 +319,7 @@ bool	otpi_json_is(const char *text, size_t len);
 struct otp_out {
 	char		*text;		/* NUL-ended; NULL: nothing yet */
 	size_t		 len, cap;
+	bool		 lent;		/* text is not to be freed */
 };
 void	otpi_out_free(struct otp_out *out);
 

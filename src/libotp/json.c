@@ -294,8 +294,8 @@ otpi_json_item(const char **at, const char *end, const char **out,
 
 /* --- writing --- */
 
-int
-otp_write(struct otp_out *out, const void *data, size_t len)
+static int
+grow(struct otp_out *out, size_t len)
 {
 	size_t cap = out->cap == 0 ? 256 : out->cap;
 	char *more;
@@ -305,13 +305,24 @@ otp_write(struct otp_out *out, const void *data, size_t len)
 			return -ENOMEM;
 		cap *= 2;
 	}
-	if (cap != out->cap) {
-		more = realloc(out->text, cap);
-		if (more == NULL)
-			return -ENOMEM;
-		out->text = more;
-		out->cap = cap;
-	}
+	more = realloc(out->lent ? NULL : out->text, cap);
+	if (more == NULL)
+		return -ENOMEM;
+	if (out->lent && out->len > 0)
+		memcpy(more, out->text, out->len);
+	out->text = more;
+	out->cap = cap;
+	out->lent = false;
+	return 0;
+}
+
+int
+otp_write(struct otp_out *out, const void *data, size_t len)
+{
+	int rc = out->cap - out->len > len ? 0 : grow(out, len);
+
+	if (rc < 0)
+		return rc;
 	if (len > 0)
 		memcpy(out->text + out->len, data, len);
 	out->len += len;
@@ -348,30 +359,36 @@ otp_print(struct otp_out *out, const char *format, ...)
 void
 otpi_out_free(struct otp_out *out)
 {
-	free(out->text);
+	if (!out->lent)
+		free(out->text);
 	*out = (struct otp_out){ 0 };
+}
+
+/* Does it stand for itself in a string? */
+static bool
+is_plain(unsigned char c)
+{
+	return c >= 0x20 && c != '"' && c != '\\' && c != 0x7f;
 }
 
 int
 otpi_json_quoted(struct otp_out *out, const char *text, size_t len)
 {
+	const char *end = text + len, *plain;
 	int rc = otp_write(out, "\"", 1);
-	size_t plain = 0;		/* what is written as it stands */
+	unsigned char c;
 
-	for (size_t i = 0; rc == 0 && i < len; i++) {
-		unsigned char c = (unsigned char)text[i];
-
-		if (c != '"' && c != '\\' && c >= 0x20 && c != 0x7f)
-			continue;
-		rc = otp_write(out, text + plain, i - plain);
-		plain = i + 1;
-		if (rc == 0 && (c == '"' || c == '\\'))
-			rc = otp_print(out, "\\%c", c);
-		else if (rc == 0)
-			rc = otp_print(out, "\\u%04x", c);
+	while (rc == 0 && text < end) {
+		for (plain = text; text < end; text++)
+			if (!is_plain((unsigned char)*text))
+				break;
+		rc = otp_write(out, plain, (size_t)(text - plain));
+		if (rc == 0 && text < end) {
+			c = (unsigned char)*text++;
+			rc = c == '"' || c == '\\' ? otp_print(out, "\\%c", c) :
+			    otp_print(out, "\\u%04x", c);
+		}
 	}
-	if (rc == 0)
-		rc = otp_write(out, text + plain, len - plain);
 	return rc == 0 ? otp_write(out, "\"", 1) : rc;
 }
 

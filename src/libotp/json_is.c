@@ -80,30 +80,34 @@ is_hex(char c)
 	    (c >= 'A' && c <= 'F');
 }
 
-static bool
-escaped(struct text *t)
+/* The last byte of an escape, whose second is at p; NULL: it is none. */
+static const char *
+escaped(const char *p, const char *end)
 {
-	char c = t->at < t->end ? *t->at++ : '\0';
-
-	if (c != 'u')
-		return c != '\0' && strchr("\"\\/bfnrt", c) != NULL;
+	if (p >= end || *p == '\0')
+		return NULL;
+	if (*p != 'u')
+		return strchr("\"\\/bfnrt", *p) != NULL ? p : NULL;
 	for (int i = 0; i < 4; i++)
-		if (t->at >= t->end || !is_hex(*t->at++))
-			return false;
-	return true;
+		if (++p >= end || !is_hex(*p))
+			return NULL;
+	return p;
 }
 
 static bool
 string(struct text *t)
 {
-	if (!take(t, '"'))
-		return false;
-	while (t->at < t->end && *t->at != '"') {
-		unsigned char c = (unsigned char)*t->at++;
+	const char *p = t->at;
 
-		if (c < 0x20 || (c == '\\' && !escaped(t)))
+	if (p >= t->end || *p != '"')
+		return false;
+	for (p++; p < t->end && *p != '"'; p++) {
+		if ((unsigned char)*p < 0x20)
+			return false;
+		if (*p == '\\' && (p = escaped(p + 1, t->end)) == NULL)
 			return false;
 	}
+	t->at = p;
 	return take(t, '"');
 }
 
@@ -124,6 +128,8 @@ begin(struct text *t, bool object)
 
 	if (i == DEPTH_MAX)
 		return WRONG;
+	if (i % 8 == 0)
+		t->objects[i / 8] = 0;
 	t->depth++;
 	if (object)
 		t->objects[i / 8] |= (uint8_t)(1U << i % 8);
@@ -170,9 +176,12 @@ rest(struct text *t)
 bool
 otpi_json_is(const char *text, size_t len)
 {
-	struct text t = { .at = text, .end = text + len };
+	struct text t;
 	enum next next = VALUE;
 
+	t.at = text;
+	t.end = text + len;
+	t.depth = 0;
 	while (next != WRONG && !(next == REST && t.depth == 0)) {
 		if (t.at > text)
 			blanks(&t);	/* but not before all of it */
