@@ -235,6 +235,28 @@ static const struct {
 	{ "not absent", "{\"a\":null}", "{\"op\":\"get_and_update\","
 	    "\"path\":\"/a\",\"absent\":true,\"value\":0}", "conflict",
 	    NULL },
+	{ "names in another spelling", "{\"a\":1}", "{\"o\\u0070\":"
+	    "\"g\\u0065t\",\"p\\u0061th\":\"\\/a\"}", "{\"value\":1}", NULL },
+	{ "the last of two equal names counts, too", "{\"a\":1,\"b\":2}",
+	    "{\"path\":\"/a\",\"op\":\"put\",\"path\":\"/b\","
+	    "\"op\":\"get\"}", "{\"value\":2}", NULL },
+	{ "names of others say nothing", "{\"a\":1}",
+	    "{\"x\":{\"op\":\"put\"},\"op\":\"get\",\"\":[]}",
+	    "{\"value\":{\"a\":1}}", NULL },
+	{ "a value where there is a patch, too", "{\"a\":{\"b\":1}}",
+	    "{\"op\":\"get_and_update\",\"path\":\"/a\","
+	    "\"update\":{\"c\":2},\"value\":{\"d\":3}}",
+	    "{\"value\":{\"b\":1}}", "{\"a\":{\"d\":3}}" },
+	{ "a patch of members of members", "{\"a\":{\"b\":1},\"c\":2}",
+	    "{\"op\":\"update\",\"value\":{\"a\":{\"b\":{\"d\":3}},"
+	    "\"c\":{\"e\":null}}}", OK, "{\"a\":{\"b\":{\"d\":3}},"
+	    "\"c\":{}}" },
+	{ "no JSON behind what is some", "{\"a\":1}",
+	    "{\"op\":\"put\",\"path\":\"/a\",\"value\":2}}",
+	    "bad_request", NULL },
+	{ "half of a request does nothing", "{\"a\":1}",
+	    "{\"op\":\"put\",\"path\":\"/a\",\"value\":2,\"raise\":true,",
+	    "bad_request", NULL },
 	{ "no operation", "{}", "{\"op\":\"destroy\"}", "bad_request", NULL },
 	{ "no JSON", "{}", "{\"op\":", "bad_request", NULL },
 	{ "no object", "{}", "[]", "bad_request", NULL },
@@ -279,6 +301,30 @@ START_TEST(no_path_is_the_whole)
 	    NULL), 0);
 	ck_assert_str_eq(value, "[1]");
 	free(value);
+}
+END_TEST
+
+/* What does not fit into the room that most requests have. */
+START_TEST(long_requests)
+{
+	static char path[700], json[900];
+	char *value = NULL;
+
+	RUN("--init", "{}");
+	for (int n = 100; n < 700; n += 50) {
+		path[0] = '/';
+		memset(path + 1, 'p', (size_t)n - 2);
+		path[n - 1] = '"';
+		path[n] = '\0';
+		(void)snprintf(json, sizeof(json), "[\"%s\"]", path + 1);
+		json[n] = '!';		/* where the quotes were */
+		ck_assert_int_eq(otp_agent_put(me, sock, path, json,
+		    PATIENCE_MS), 0);
+		ck_assert_int_eq(otp_agent_get(me, sock, path, PATIENCE_MS,
+		    &value, NULL), 0);
+		ck_assert_str_eq(value, json);
+		free(value);
+	}
 }
 END_TEST
 
@@ -644,6 +690,7 @@ suite(void)
 	tcase_add_loop_test(c, requests, 0, NITEMS(rows));
 	tcase_add_test(c, a_path_that_is_no_pointer_is_said_to_be_none);
 	tcase_add_test(c, no_path_is_the_whole);
+	tcase_add_test(c, long_requests);
 	tcase_add_test(c, many_members_come_and_go);
 	tcase_add_loop_test(c, limits_are_kept, 0, NITEMS(limits));
 	tcase_add_test(c, values_that_are_none);

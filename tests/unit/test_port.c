@@ -100,6 +100,65 @@ START_TEST(a_member_is_found)
 }
 END_TEST
 
+static const struct { const char *object, *want; } walks[] = {
+	{ "{}", "" }, { " { } ", "" }, { "{\"a\":1}", "\"a\"=1;" },
+	{ " {\"a\" : [1, {}] ,\n\"\\u0061\":\"x\"}\n",
+	    "\"a\"=[1, {}];\"\\u0061\"=\"x\";" },
+	{ "", "no" }, { " ", "no" }, { "[]", "no" }, { "1", "no" },
+	{ "{", "no" }, { "{,}", "no" }, { "{\"a\"}", "no" },
+	{ "{\"a\":}", "no" }, { "{a:1}", "no" }, { "{}x", "no" },
+	{ "{\"a\":1", "\"a\"=1;no" }, { "{\"a\":1,}", "\"a\"=1;no" },
+	{ "{\"a\":1]", "\"a\"=1;no" }, { "{\"a\":1{", "\"a\"=1;no" },
+	{ "{\"a\":1}}", "\"a\"=1;no" }, { "{\"a\":1},", "\"a\"=1;no" },
+	{ "{\"a\":1 \"b\":2}", "\"a\"=1;no" },
+	{ "{\"a\":1,\"b\":[}", "\"a\"=1;no" },
+};
+
+START_TEST(members_are_walked_over)
+{
+	/* In memory of exactly its size: a look beyond shows. */
+	size_t len = strlen(walks[_i].object);
+	char *copy = malloc(len + (len == 0)), got[128] = "";
+	struct json_walk w = { .at = copy, .end = copy + len };
+	struct span key, value;
+	int rc;
+
+	ck_assert_ptr_nonnull(copy);
+	memcpy(copy, walks[_i].object, len);
+	while ((rc = json_next(&w, &key, &value)) > 0)
+		(void)snprintf(got + strlen(got), sizeof(got) - strlen(got),
+		    "%.*s=%.*s;", (int)key.len, key.at, (int)value.len,
+		    value.at);
+	if (rc < 0) {
+		ck_assert_int_eq(rc, -EINVAL);
+		strcat(got, "no");
+	}
+	ck_assert_str_eq(got, walks[_i].want);
+	free(copy);
+}
+END_TEST
+
+/* As deep as json_valid() reads, the object itself included. */
+START_TEST(a_walk_goes_no_deeper)
+{
+	char text[2 * JSON_DEPTH_MAX + 16];
+	struct span key, value;
+
+	for (size_t n = JSON_DEPTH_MAX - 1; n <= JSON_DEPTH_MAX; n++) {
+		struct json_walk w = { text, text + 2 * n + 6, false };
+
+		memcpy(text, "{\"a\":", 5);
+		memset(text + 5, '[', n);
+		memset(text + 5 + n, ']', n);
+		text[5 + 2 * n] = '}';
+		ck_assert_int_eq(json_next(&w, &key, &value),
+		    n < JSON_DEPTH_MAX ? 1 : -EINVAL);
+		ck_assert_int_eq(json_valid((struct span){ text, 2 * n + 6 }),
+		    n < JSON_DEPTH_MAX);
+	}
+}
+END_TEST
+
 static const struct { const char *why, *text; size_t len;
     const char *want; } puts_rows[] = {
 	{ "JSON stays", "{\"a\": 1}", 8, "{\"a\": 1}" },
@@ -463,6 +522,8 @@ port_suite(void)
 	    NITEMS(texts));
 	tcase_add_test(lines, nesting_has_an_end);
 	tcase_add_loop_test(lines, a_member_is_found, 0, NITEMS(members));
+	tcase_add_loop_test(lines, members_are_walked_over, 0, NITEMS(walks));
+	tcase_add_test(lines, a_walk_goes_no_deeper);
 	tcase_add_loop_test(lines, any_payload_fits_into_a_line, 0,
 	    NITEMS(puts_rows));
 	suite_add_tcase(s, lines);

@@ -83,14 +83,12 @@ spell_unicode(struct text *out, const char *p, const char *end)
 	return 5;
 }
 
-void
-tree_spell(struct text *out, struct span quoted)
+static void
+spell(struct text *out, struct span quoted)
 {
 	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-	const char *p = quoted.at + 1, *end = quoted.at + quoted.len - 1;
-	const char *plain = p;
+	const char *plain = quoted.at, *p = plain, *end = plain + quoted.len;
 
-	text_add(out, "", 0);
 	while ((p = memchr(p, '\\', (size_t)(end - p))) != NULL) {
 		text_add(out, plain, (size_t)(p - plain));
 		p++;
@@ -104,13 +102,23 @@ tree_spell(struct text *out, struct span quoted)
 	text_add(out, plain, (size_t)(end - plain));
 }
 
+/* As a rule a string is spelt in the one way already. */
+struct span
+tree_spelt(struct span given, struct text *room)
+{
+	if (given.at[0] != '"' || memchr(given.at, '\\', given.len) == NULL)
+		return given;
+	spell(room, given);
+	return (struct span){ room->data, room->len };
+}
+
 /* --- values --- */
 
 struct at {			/* where the builder is */
 	const char	*p, *end;
 };
 
-static struct node *build(struct at *at);
+static struct node *build(struct at *at, struct span key);
 
 static bool
 is_blank(char c)
@@ -125,84 +133,51 @@ blanks(struct at *at)
 		at->p++;
 }
 
+/* As the tree spells it: where it has escapes, in room. */
 static struct span
-token(struct at *at)
+token(struct at *at, struct text *room)
 {
-	const char *from = at->p;
+	const char *from = at->p, *p = from;
+	bool escaped = false;
+	struct span given;
 
-	if (*from == '"') {
-		for (at->p++; *at->p != '"'; at->p++)
-			if (*at->p == '\\')
-				at->p++;
-		at->p++;
+	if (*p == '"') {
+		for (p++; *p != '"'; p++) {
+			if (*p == '\\') {
+				escaped = true;
+				p++;
+			}
+		}
+		p++;
 	} else {
-		while (at->p < at->end && *at->p != '\0' && *at->p != ',' &&
-		    *at->p != ']' && *at->p != '}' && !is_blank(*at->p))
-			at->p++;
+		while (p < at->end && *p != '\0' && *p != ',' && *p != ']' &&
+		    *p != '}' && !is_blank(*p))
+			p++;
 	}
-	return (struct span){ from, (size_t)(at->p - from) };
-}
-
-/* As a rule a string is spelt in the one way already. */
-static bool
-is_plain(struct span token)
-{
-	return token.at[0] != '"' ||
-	    memchr(token.at, '\\', token.len) == NULL;
-}
-
-static struct node *
-scalar(struct at *at)
-{
-	struct node *n = calloc(1, sizeof(*n));
-	struct span given = token(at);
-	struct text t = { 0 };
-
-	if (n == NULL)
-		abort();
-	if (is_plain(given)) {
-		n->text = strndup(given.at, given.len);
-		n->bytes = given.len;
-	} else {
-		text_puts(&t, "\"");
-		tree_spell(&t, given);
-		text_puts(&t, "\"");
-		n->text = realloc(t.data, t.len + 1);
-		n->bytes = t.len;
-	}
-	if (n->text == NULL)
-		abort();
-	return n;
+	at->p = p;
+	given = (struct span){ from, (size_t)(p - from) };
+	return escaped ? tree_spelt(given, room) : given;
 }
 
 /* Its key, a colon, its value. */
 static void
 build_member(struct at *at, struct node *object)
 {
-	struct span given = token(at);
-	struct text key = { 0 };
+	struct text room = { 0 };
+	struct span key = token(at, &room);
 
 	blanks(at);
 	at->p++;		/* the colon */
-	if (is_plain(given)) {
-		tree_put_member(object, given.at + 1, given.len - 2,
-		    build(at));
-		return;
-	}
-	tree_spell(&key, given);
-	tree_put_member(object, key.data, key.len, build(at));
-	text_done(&key);
+	tree_put(object, build(at, (struct span){ key.at + 1, key.len - 2 }));
+	text_done(&room);
 }
 
 static struct node *
-container(struct at *at)
+container(struct at *at, struct span key)
 {
-	struct node *n = calloc(1, sizeof(*n));
+	struct node *n = tree_node(*at->p == '{' ? NODE_OBJECT : NODE_ARRAY,
+	    (struct span){ "", 0 }, key);
 
-	if (n == NULL)
-		abort();
-	n->kind = *at->p == '{' ? NODE_OBJECT : NODE_ARRAY;
-	n->bytes = 2;
 	do {
 		at->p++;		/* the opening, or a comma */
 		blanks(at);
@@ -211,7 +186,7 @@ container(struct at *at)
 		if (n->kind == NODE_OBJECT)
 			build_member(at, n);
 		else
-			tree_put_item(n, n->n, build(at));
+			tree_add(n, build(at, NO_KEY));
 		blanks(at);
 	} while (*at->p == ',');
 	at->p++;
@@ -219,16 +194,27 @@ container(struct at *at)
 }
 
 static struct node *
-build(struct at *at)
+scalar(struct at *at, struct span key)
+{
+	struct text room = { 0 };
+	struct node *n = tree_node(NODE_SCALAR, token(at, &room), key);
+
+	text_done(&room);
+	return n;
+}
+
+static struct node *
+build(struct at *at, struct span key)
 {
 	blanks(at);
-	return *at->p == '{' || *at->p == '[' ? container(at) : scalar(at);
+	return *at->p == '{' || *at->p == '[' ? container(at, key) :
+	    scalar(at, key);
 }
 
 struct node *
-tree_build(struct span text)
+tree_build(struct span text, struct span key)
 {
 	struct at at = { .p = text.at, .end = text.at + text.len };
 
-	return build(&at);
+	return build(&at, key);
 }

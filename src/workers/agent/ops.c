@@ -33,11 +33,22 @@ static const struct { const char *error, *message; } words[] = {
 	    "`value`, an `update` or a `delete`" },
 };
 
+enum member { OP, PATH, VALUE, UPDATE, COMPARE, ABSENT, DELETE, RAISE,
+	    NMEMBERS };
+
+/* A string that is known beforehand, in its quotes. */
+#define QUOTED(s)	{ "\"" s "\"", sizeof(s) + 1 }
+
+static const struct span names[NMEMBERS] = {
+	[OP] = QUOTED("op"), [PATH] = QUOTED("path"),
+	[VALUE] = QUOTED("value"), [UPDATE] = QUOTED("update"),
+	[COMPARE] = QUOTED("compare"), [ABSENT] = QUOTED("absent"),
+	[DELETE] = QUOTED("delete"), [RAISE] = QUOTED("raise"),
+};
+
 struct request {
-	struct node	*whole;
-	const struct node *op, *path, *compare;
-	struct node	*value;		/* taken: the tree's, or freed */
-	bool		 absent, raise, remove, update;
+	struct span	 has[NMEMBERS];	/* in its text; of no length: not */
+	struct text	 op, path;	/* what has[] points to, when escaped */
 };
 
 struct place {			/* where a path leads */
@@ -45,7 +56,6 @@ struct place {			/* where a path leads */
 	struct node	*node;		/* NULL: nothing is there */
 	const char	*key;		/* last part, as the tree spells it */
 	size_t		 key_len;
-	uint32_t	 index;		/* of an array */
 	unsigned	 depth;		/* of what is there */
 	struct text	 part;		/* what key points to, when escaped */
 };
@@ -53,9 +63,9 @@ struct place {			/* where a path leads */
 /* --- paths --- */
 
 static bool
-is_string(const struct node *n)
+is_string(struct span value)
 {
-	return n != NULL && n->kind == NODE_SCALAR && n->text[0] == '"';
+	return value.len > 0 && value.at[0] == '"';
 }
 
 /* ~1 is a slash, ~0 a tilde.  False: any other. */
@@ -103,6 +113,8 @@ index_of(const struct node *array, const char *key, size_t len)
 static bool
 step(struct place *at)
 {
+	uint32_t index;
+
 	at->parent = at->node;
 	at->node = NULL;
 	at->depth++;
@@ -112,25 +124,25 @@ step(struct place *at)
 		at->node = tree_member(at->parent, at->key, at->key_len);
 		return true;
 	}
-	at->index = index_of(at->parent, at->key, at->key_len);
-	if (at->index < at->parent->n)
-		at->node = at->parent->child[at->index];
-	return at->index <= at->parent->n;
+	index = index_of(at->parent, at->key, at->key_len);
+	if (index < at->parent->n)
+		at->node = at->parent->child[index];
+	return index <= at->parent->n;
 }
 
 /* BADKEY: there is no such place.  An existing place may have nothing. */
 static enum outcome
-find(const struct agent *a, const struct node *path, struct place *at)
+find(const struct agent *a, struct span path, struct place *at)
 {
 	const char *p, *end, *next;
 
 	*at = (struct place){ .node = a->state, .depth = 1 };
-	if (path == NULL)
+	if (path.len == 0)
 		return DONE;
 	if (!is_string(path))
 		return BAD_PATH;
-	p = path->text + 1;
-	end = path->text + path->bytes - 1;
+	p = path.at + 1;
+	end = path.at + path.len - 1;
 	if (p < end && *p != '/')
 		return BAD_PATH;
 	for (; p < end; p = next) {
@@ -168,49 +180,52 @@ set(struct agent *a, const struct place *at, struct node *value)
 	if (at->parent == NULL) {
 		tree_free(a->state);
 		a->state = value;
-	} else if (at->parent->kind == NODE_OBJECT) {
-		tree_put_member(at->parent, at->key, at->key_len, value);
+	} else if (at->node != NULL) {
+		tree_replace(at->node, value);
 	} else {
-		tree_put_item(at->parent, at->index, value);
+		tree_add(at->parent, value);
 	}
 }
 
+/* From text, with the key that its place has. */
 static struct node *
-take_value(struct request *r)
+build_for(const struct place *at, struct span text)
 {
-	struct node *value = tree_take(r->value);
-
-	r->value = NULL;
-	return value;
+	if (at->parent == NULL || at->parent->kind != NODE_OBJECT)
+		return tree_build(text, NO_KEY);
+	return tree_build(text, (struct span){ at->key, at->key_len });
 }
 
 static enum outcome
-put(struct agent *a, struct request *r, struct place *at)
+put(struct agent *a, struct span text, struct place *at)
 {
-	enum outcome rc = fits(a, at, r->value, r->value->bytes);
+	struct node *value = build_for(at, text);
+	enum outcome rc = fits(a, at, value, value->bytes);
 
 	if (rc == DONE)
-		set(a, at, take_value(r));
+		set(a, at, value);
+	else
+		tree_free(value);
 	return rc;
 }
 
 static enum outcome
-update(struct agent *a, struct request *r, struct place *at)
+update(struct agent *a, struct span text, struct place *at)
 {
-	enum outcome rc = fits(a, at, r->value,
-	    tree_merged_bytes(at->node, r->value));
-	struct node *made = NULL;
+	struct node *patch = build_for(at, text), *made = NULL;
+	enum outcome rc = fits(a, at, patch,
+	    tree_merged_bytes(at->node, patch));
 
-	if (rc != DONE)
-		return rc;
-	if (at->node != NULL && at->node->kind == NODE_OBJECT &&
-	    r->value->kind == NODE_OBJECT) {
-		tree_merge(&at->node, take_value(r));
+	if (rc != DONE) {
+		tree_free(patch);
+	} else if (at->node != NULL && at->node->kind == NODE_OBJECT &&
+	    patch->kind == NODE_OBJECT) {
+		tree_merge(&at->node, patch);
 	} else {
-		tree_merge(&made, take_value(r));
+		tree_merge(&made, patch);
 		set(a, at, made);
 	}
-	return DONE;
+	return rc;
 }
 
 static void
@@ -219,9 +234,9 @@ take_out(struct agent *a, struct place *at)
 	static const struct span null = { "null", 4 };
 
 	if (at->parent == NULL)
-		set(a, at, tree_build(null));
+		set(a, at, tree_build(null, NO_KEY));
 	else if (at->node != NULL)
-		tree_free(tree_take(at->node));
+		tree_remove(at->node);
 }
 
 /* --- operations: the reply is begun empty --- */
@@ -243,8 +258,15 @@ reply_ok(struct agent *a)
 	text_puts(&a->reply, "{\"result\":\"ok\"}");
 }
 
+/* What is to be put or merged; `update` says that it is a patch. */
+static struct span
+value_of(const struct request *r)
+{
+	return r->has[VALUE].len > 0 ? r->has[VALUE] : r->has[UPDATE];
+}
+
 static enum outcome
-op_get(struct agent *a, struct request *r, struct place *at)
+op_get(struct agent *a, const struct request *r, struct place *at)
 {
 	(void)r;
 	if (at->node == NULL)
@@ -254,9 +276,10 @@ op_get(struct agent *a, struct request *r, struct place *at)
 }
 
 static enum outcome
-op_put(struct agent *a, struct request *r, struct place *at)
+op_put(struct agent *a, const struct request *r, struct place *at)
 {
-	enum outcome rc = r->value == NULL ? BAD_REQUEST : put(a, r, at);
+	struct span value = value_of(r);
+	enum outcome rc = value.len == 0 ? BAD_REQUEST : put(a, value, at);
 
 	if (rc == DONE)
 		reply_ok(a);
@@ -264,9 +287,10 @@ op_put(struct agent *a, struct request *r, struct place *at)
 }
 
 static enum outcome
-op_update(struct agent *a, struct request *r, struct place *at)
+op_update(struct agent *a, const struct request *r, struct place *at)
 {
-	enum outcome rc = r->value == NULL ? BAD_REQUEST : update(a, r, at);
+	struct span patch = value_of(r);
+	enum outcome rc = patch.len == 0 ? BAD_REQUEST : update(a, patch, at);
 
 	if (rc == DONE)
 		reply_ok(a);
@@ -274,7 +298,7 @@ op_update(struct agent *a, struct request *r, struct place *at)
 }
 
 static enum outcome
-op_delete(struct agent *a, struct request *r, struct place *at)
+op_delete(struct agent *a, const struct request *r, struct place *at)
 {
 	(void)r;
 	take_out(a, at);
@@ -283,85 +307,125 @@ op_delete(struct agent *a, struct request *r, struct place *at)
 }
 
 static bool
+is_true(struct span value)
+{
+	return value.len > 0 && value.at[0] == 't';
+}
+
+static bool
 as_compared(const struct request *r, const struct place *at)
 {
-	if (r->absent)
+	struct node *other;
+	bool equal;
+
+	if (is_true(r->has[ABSENT]))
 		return at->node == NULL;
-	return r->compare == NULL || (at->node != NULL &&
-	    tree_equal(at->node, r->compare));
+	if (r->has[COMPARE].len == 0)
+		return true;
+	if (at->node == NULL)
+		return false;
+	other = tree_build(r->has[COMPARE], NO_KEY);
+	equal = tree_equal(at->node, other);
+	tree_free(other);
+	return equal;
 }
 
 /* The reply is what was there before. */
 static enum outcome
-op_get_and_update(struct agent *a, struct request *r, struct place *at)
+op_get_and_update(struct agent *a, const struct request *r, struct place *at)
 {
+	const bool remove = is_true(r->has[DELETE]);
+	struct span value = value_of(r);
 	enum outcome rc;
 
-	if (r->value == NULL && !r->remove)
+	if (value.len == 0 && !remove)
 		return BAD_RETURN;
 	if (!as_compared(r, at))
 		return CONFLICT;
 	reply_value(a, at->node);
-	if (r->remove) {
+	if (remove) {
 		take_out(a, at);
 		return DONE;
 	}
-	rc = r->update ? update(a, r, at) : put(a, r, at);
+	rc = r->has[VALUE].len > 0 ? put(a, value, at) : update(a, value, at);
 	if (rc != DONE)
 		a->reply.len = 0;
 	return rc;
 }
 
 static const struct {
-	const char	*name;		/* as it stands in a request */
-	enum outcome	(*run)(struct agent *a, struct request *r,
+	struct span	name;
+	enum outcome	(*run)(struct agent *a, const struct request *r,
 			    struct place *at);
 } ops[] = {
-	{ "\"get\"", op_get }, { "\"put\"", op_put },
-	{ "\"update\"", op_update }, { "\"delete\"", op_delete },
-	{ "\"get_and_update\"", op_get_and_update },
+	{ QUOTED("get"), op_get }, { QUOTED("put"), op_put },
+	{ QUOTED("update"), op_update }, { QUOTED("delete"), op_delete },
+	{ QUOTED("get_and_update"), op_get_and_update },
 };
 
 /* --- requests --- */
 
-static const struct node *
-member(const struct request *r, const char *key)
-{
-	return tree_member(r->whole, key, strlen(key));
-}
-
 static bool
-is_true(const struct node *n)
+same(struct span a, struct span b)
 {
-	return n != NULL && n->kind == NODE_SCALAR && n->text[0] == 't';
+	return a.len == b.len && memcmp(a.at, b.at, a.len) == 0;
 }
 
-static void
-take_members(struct request *r)
+/* Of two of the same name the last counts.  False: it has none of our names. */
+static bool
+take_member(struct request *r, struct span name, struct span value)
 {
-	r->op = member(r, "op");
-	r->path = member(r, "path");
-	r->compare = member(r, "compare");
-	r->value = tree_member(r->whole, "value", 5);
-	if (r->value == NULL) {
-		r->value = tree_member(r->whole, "update", 6);
-		r->update = r->value != NULL;
+	for (size_t i = 0; i < NMEMBERS; i++) {
+		if (same(name, names[i])) {
+			r->has[i] = value;
+			return true;
+		}
 	}
-	r->absent = is_true(member(r, "absent"));
-	r->remove = is_true(member(r, "delete"));
-	r->raise = is_true(member(r, "raise"));
+	return false;
+}
+
+/* A name that says nothing to an agent may be one of ours, spelt otherwise. */
+static void
+take_spelt(struct request *r, struct span key, struct span value)
+{
+	struct text room = { 0 };
+
+	(void)take_member(r, tree_spelt(key, &room), value);
+	text_done(&room);
+}
+
+/* All of them, or none: false, it is not an object. */
+static bool
+take_members(struct request *r, struct span text)
+{
+	struct json_walk w = { .at = text.at, .end = text.at + text.len };
+	struct span key, value;
+	int rc;
+
+	while ((rc = json_next(&w, &key, &value)) > 0)
+		if (!take_member(r, key, value))
+			take_spelt(r, key, value);
+	if (rc < 0) {
+		*r = (struct request){ 0 };
+		return false;
+	}
+	if (is_string(r->has[OP]))
+		r->has[OP] = tree_spelt(r->has[OP], &r->op);
+	if (is_string(r->has[PATH]))
+		r->has[PATH] = tree_spelt(r->has[PATH], &r->path);
+	return true;
 }
 
 static enum outcome
-run(struct agent *a, struct request *r)
+run(struct agent *a, const struct request *r)
 {
 	enum outcome rc = BAD_REQUEST;
 	struct place at;
 
-	for (size_t i = 0; is_string(r->op) && i < NITEMS(ops); i++) {
-		if (strcmp(ops[i].name, r->op->text) != 0)
+	for (size_t i = 0; is_string(r->has[OP]) && i < NITEMS(ops); i++) {
+		if (!same(r->has[OP], ops[i].name))
 			continue;
-		rc = find(a, r->path, &at);
+		rc = find(a, r->has[PATH], &at);
 		if (rc == DONE)
 			rc = ops[i].run(a, r, &at);
 		else if (rc == BADKEY && ops[i].run == op_delete) {
@@ -383,9 +447,9 @@ reply_error(struct agent *a, const struct request *r, enum outcome rc)
 	text_puts(&a->reply, "\",\"message\":");
 	json_quote(&a->reply, (struct span){ words[rc].message,
 	    strlen(words[rc].message) });
-	if (is_string(r->path)) {
+	if (is_string(r->has[PATH])) {
 		text_puts(&a->reply, ",\"path\":");
-		text_add(&a->reply, r->path->text, r->path->bytes);
+		text_add(&a->reply, r->has[PATH].at, r->has[PATH].len);
 	}
 	text_puts(&a->reply, "}");
 }
@@ -395,11 +459,12 @@ static void
 reason_of(const struct request *r, enum outcome rc,
     char reason[OTP_REASON_MAX])
 {
-	const char *path = is_string(r->path) ? r->path->text : "\"\"";
+	static const struct span none = QUOTED("");
+	struct span path = is_string(r->has[PATH]) ? r->has[PATH] : none;
 
-	if (!reason_valid(path, strlen(path)) ||
-	    snprintf(reason, OTP_REASON_MAX, "{%s,%s}", words[rc].error,
-	    path) >= OTP_REASON_MAX)
+	if (!reason_valid(path.at, path.len) ||
+	    snprintf(reason, OTP_REASON_MAX, "{%s,%.*s}", words[rc].error,
+	    (int)path.len, path.at) >= OTP_REASON_MAX)
 		(void)snprintf(reason, OTP_REASON_MAX, "{%s,path}",
 		    words[rc].error);
 }
@@ -407,23 +472,20 @@ reason_of(const struct request *r, enum outcome rc,
 bool
 agent_do(struct agent *a, struct span text, char reason[OTP_REASON_MAX])
 {
-	struct request r = { .whole = NULL };
+	struct request r = { 0 };
 	enum outcome rc = BAD_REQUEST;
 	bool raise;
 
 	a->reply.len = 0;
-	if (json_valid(text))
-		r.whole = tree_build(text);
-	if (r.whole != NULL && r.whole->kind == NODE_OBJECT) {
-		take_members(&r);
+	if (take_members(&r, text))
 		rc = run(a, &r);
-	}
-	raise = rc != DONE && r.raise;
+	raise = rc != DONE && is_true(r.has[RAISE]);
 	if (raise)
 		reason_of(&r, rc, reason);
 	else if (rc != DONE)
 		reply_error(a, &r, rc);
-	tree_free(r.whole);
+	text_done(&r.op);
+	text_done(&r.path);
 	return raise;
 }
 
@@ -434,7 +496,7 @@ agent_replace(struct agent *a, struct span text)
 
 	if (!json_valid(text))
 		return "it is not JSON";
-	made = tree_build(text);
+	made = tree_build(text, NO_KEY);
 	if (made->bytes <= a->max_bytes && tree_height(made) <= a->max_depth) {
 		tree_free(a->state);
 		a->state = made;

@@ -29,6 +29,24 @@ hash_of(const char *key, size_t len)
 	return h;
 }
 
+struct node *
+tree_node(enum node_kind kind, struct span text, struct span key)
+{
+	struct node *n = need(malloc(sizeof(*n) + text.len + 1 + key.len));
+
+	*n = (struct node){ .kind = kind,
+	    .bytes = kind == NODE_SCALAR ? text.len : 2 };
+	memcpy(n->text, text.at, text.len);
+	n->text[text.len] = '\0';
+	if (key.at != NULL) {
+		n->key = n->text + text.len + 1;
+		n->key_len = key.len;
+		n->hash = hash_of(key.at, key.len);
+		memcpy(n->key, key.at, key.len);
+	}
+	return n;
+}
+
 /* --- sizes --- */
 
 static size_t
@@ -106,10 +124,9 @@ has_key(const struct node *n, uint32_t hash, const char *key, size_t len)
 	    memcmp(n->key, key, len) == 0;
 }
 
-struct node *
-tree_member(const struct node *object, const char *key, size_t len)
+static struct node *
+find(const struct node *object, uint32_t hash, const char *key, size_t len)
 {
-	uint32_t hash = hash_of(key, len);
 	struct node *n;
 
 	if (object->nbuckets > 0) {
@@ -124,98 +141,71 @@ tree_member(const struct node *object, const char *key, size_t len)
 	return NULL;
 }
 
-static uint32_t
-position(const struct node *n)
+struct node *
+tree_member(const struct node *object, const char *key, size_t len)
 {
-	uint32_t i = 0;
-
-	while (n->parent->child[i] != n)
-		i++;
-	return i;
+	return find(object, hash_of(key, len), key, len);
 }
 
-static void
-append(struct node *parent, struct node *n)
+void
+tree_add(struct node *parent, struct node *value)
 {
 	if (parent->n == parent->cap) {
 		parent->cap = parent->cap == 0 ? 4 : parent->cap * 2;
 		parent->child = need(realloc(parent->child,
 		    parent->cap * sizeof(struct node *)));
 	}
-	parent->child[parent->n++] = n;
-	n->parent = parent;
-	resize(parent, 0, cost(n) + (parent->n > 1 ? 1 : 0));
+	value->index = parent->n;
+	value->parent = parent;
+	parent->child[parent->n++] = value;
+	resize(parent, 0, cost(value) + (parent->n > 1 ? 1 : 0));
+	if (parent->nbuckets > 0)
+		index_add(parent, value);
+	if (parent->kind == NODE_OBJECT && parent->n > FEW &&
+	    parent->n > parent->nbuckets)
+		index_grow(parent);
 }
 
-/* In the place of another, which is freed. */
-static void
-replace(struct node *old, struct node *value)
+void
+tree_replace(struct node *old, struct node *value)
 {
 	struct node *parent = old->parent;
-	size_t before = old->bytes;
 
-	if (old->key != NULL)
-		index_remove(parent, old);
-	value->key = old->key;
-	value->key_len = old->key_len;
-	value->hash = old->hash;
+	index_remove(parent, old);
+	value->index = old->index;
 	value->parent = parent;
-	parent->child[position(old)] = value;
-	if (value->key != NULL && parent->nbuckets > 0)
+	parent->child[value->index] = value;
+	if (parent->nbuckets > 0)
 		index_add(parent, value);
-	resize(parent, before, value->bytes);
-	old->key = NULL;
-	old->parent = NULL;
+	resize(parent, old->bytes, value->bytes);
 	tree_free(old);
 }
 
 void
-tree_put_member(struct node *object, const char *key, size_t len,
-    struct node *value)
+tree_put(struct node *object, struct node *value)
 {
-	struct node *old = tree_member(object, key, len);
+	struct node *old = find(object, value->hash, value->key,
+	    value->key_len);
 
-	if (old != NULL) {
-		replace(old, value);
-		return;
-	}
-	value->key = need(malloc(len + 1));
-	memcpy(value->key, key, len);
-	value->key[len] = '\0';
-	value->key_len = len;
-	value->hash = hash_of(key, len);
-	append(object, value);
-	if (object->nbuckets > 0)
-		index_add(object, value);
-	if (object->n > FEW && object->n > object->nbuckets)
-		index_grow(object);
+	if (old != NULL)
+		tree_replace(old, value);
+	else
+		tree_add(object, value);
 }
 
 void
-tree_put_item(struct node *array, uint32_t index, struct node *value)
-{
-	if (index < array->n)
-		replace(array->child[index], value);
-	else
-		append(array, value);
-}
-
-struct node *
-tree_take(struct node *n)
+tree_remove(struct node *n)
 {
 	struct node *parent = n->parent;
-	uint32_t at = position(n);
 
-	if (n->key != NULL)
-		index_remove(parent, n);
-	memmove(&parent->child[at], &parent->child[at + 1],
-	    (parent->n - at - 1) * sizeof(struct node *));
+	index_remove(parent, n);
 	parent->n--;
+	for (uint32_t i = n->index; i < parent->n; i++) {
+		parent->child[i] = parent->child[i + 1];
+		parent->child[i]->index = i;
+	}
 	resize(parent, cost(n) + (parent->n > 0 ? 1 : 0), 0);
-	free(n->key);
-	n->key = NULL;
-	n->parent = NULL;
-	return n;
+	tree_free(n);
 }
 
 void
@@ -225,10 +215,10 @@ tree_free(struct node *n)
 		return;
 	for (uint32_t i = 0; i < n->n; i++)
 		tree_free(n->child[i]);
-	free(n->child);
-	free(n->bucket);
-	free(n->key);
-	free(n->text);
+	if (n->kind != NODE_SCALAR) {
+		free(n->child);
+		free(n->bucket);
+	}
 	free(n);
 }
 
@@ -240,39 +230,26 @@ tree_is_null(const struct node *n)
 	return n->kind == NODE_SCALAR && n->text[0] == 'n';
 }
 
-static struct node *
-node_new(enum node_kind kind)
-{
-	struct node *n = need(calloc(1, sizeof(*n)));
-
-	n->kind = kind;
-	n->bytes = kind == NODE_SCALAR ? 0 : 2;
-	return n;
-}
-
 /* One member of a patch, taken out of it. */
 static void
 merge_member(struct node *object, struct node *m)
 {
-	struct node *old = tree_member(object, m->key, m->key_len), *made;
-	char *key = m->key;
+	struct node *old = find(object, m->hash, m->key, m->key_len), *made;
 
-	m->key = NULL;
 	m->parent = NULL;
 	if (tree_is_null(m)) {
 		if (old != NULL)
-			tree_free(tree_take(old));
+			tree_remove(old);
 		tree_free(m);
 	} else if (m->kind != NODE_OBJECT) {
-		tree_put_member(object, key, strlen(key), m);
+		tree_put(object, m);
 	} else if (old != NULL && old->kind == NODE_OBJECT) {
 		tree_merge(&old, m);
 	} else {
 		made = NULL;
 		tree_merge(&made, m);
-		tree_put_member(object, key, strlen(key), made);
+		tree_put(object, made);
 	}
-	free(key);
 }
 
 void
@@ -285,7 +262,8 @@ tree_merge(struct node **at, struct node *patch)
 	}
 	if (*at == NULL || (*at)->kind != NODE_OBJECT) {
 		tree_free(*at);
-		*at = node_new(NODE_OBJECT);
+		*at = tree_node(NODE_OBJECT, (struct span){ "", 0 },
+		    (struct span){ patch->key, patch->key_len });
 	}
 	for (uint32_t i = 0; i < patch->n; i++)
 		merge_member(*at, patch->child[i]);

@@ -5,14 +5,15 @@
  */
 #include "workers/port/json.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* --- text --- */
 
-void
-text_add(struct text *t, const char *data, size_t len)
+static void
+text_grow(struct text *t, size_t len)
 {
 	size_t cap = t->cap > 0 ? t->cap : 256;
 
@@ -20,22 +21,21 @@ text_add(struct text *t, const char *data, size_t len)
 		abort();
 	while (cap <= t->len + len)
 		cap *= 2;
-	if (cap != t->cap) {
-		t->data = realloc(t->data, cap);
-		if (t->data == NULL)
-			abort();
-		t->cap = cap;
-	}
+	t->data = realloc(t->data, cap);
+	if (t->data == NULL)
+		abort();
+	t->cap = cap;
+}
+
+void
+text_add(struct text *t, const char *data, size_t len)
+{
+	if (t->cap - t->len <= len)
+		text_grow(t, len);
 	if (len > 0)
 		memcpy(t->data + t->len, data, len);
 	t->len += len;
 	t->data[t->len] = '\0';
-}
-
-void
-text_puts(struct text *t, const char *s)
-{
-	text_add(t, s, strlen(s));
 }
 
 void
@@ -92,6 +92,13 @@ is_hex(const char *p, const char *end)
 	return true;
 }
 
+/* One byte of a string, and no more to be said of it. */
+static bool
+is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
 static const char *
 string(const char *p, const char *end)
 {
@@ -99,7 +106,13 @@ string(const char *p, const char *end)
 
 	if (p >= end || *p != '"')
 		return NULL;
-	for (p++; p < end && *p != '"'; p += n) {
+	for (p++;; p += n) {
+		while (p < end && is_plain((unsigned char)*p))
+			p++;
+		if (p >= end)
+			return NULL;
+		if (*p == '"')
+			return p + 1;
 		n = utf8_len(p, end);
 		if (n == 0 || (unsigned char)*p < 0x20)
 			return NULL;
@@ -111,7 +124,6 @@ string(const char *p, const char *end)
 		    (p[1] == 'u' && !is_hex(p + 2, end)))
 			return NULL;
 	}
-	return p < end ? p + 1 : NULL;
 }
 
 static const char *
@@ -171,8 +183,8 @@ key(const char *p, const char *end)
 }
 
 struct nest {			/* what is open: braces and brackets */
+	size_t	depth, most;
 	char	open[JSON_DEPTH_MAX];
-	size_t	depth;
 };
 
 /* A value begins at p: behind it, or behind what opens it. */
@@ -181,7 +193,7 @@ begin(struct nest *n, const char *p, const char *end)
 {
 	if (p >= end || (*p != '{' && *p != '['))
 		return scalar(p, end);
-	if (n->depth == JSON_DEPTH_MAX)
+	if (n->depth == n->most)
 		return NULL;
 	n->open[n->depth++] = *p;
 	return p + 1;
@@ -205,13 +217,15 @@ leave(struct nest *n, const char *p, const char *end)
 	return p;
 }
 
-/* Behind the value at p. */
+/* Behind the value at p, which is no deeper than most. */
 static const char *
-value(const char *p, const char *end)
+value(const char *p, const char *end, size_t most)
 {
-	struct nest n = { .depth = 0 };
+	struct nest n;
 	size_t before;
 
+	n.depth = 0;
+	n.most = most;
 	for (;;) {
 		before = n.depth;
 		p = begin(&n, blanks(p, end), end);
@@ -242,35 +256,57 @@ value(const char *p, const char *end)
 bool
 json_valid(struct span text)
 {
-	const char *end = text.at + text.len, *p = value(text.at, end);
+	const char *end = text.at + text.len;
+	const char *p = value(text.at, end, JSON_DEPTH_MAX);
 
 	return p != NULL && blanks(p, end) == end;
+}
+
+int
+json_next(struct json_walk *w, struct span *out_key, struct span *out_value)
+{
+	const char *end = w->end, *p = blanks(w->at, end), *name, *to, *at;
+	bool ends = w->inside && p < end && *p == '}';
+
+	if (!ends) {
+		if (p >= end || *p != (w->inside ? ',' : '{'))
+			return -EINVAL;
+		p = blanks(p + 1, end);
+		ends = !w->inside && p < end && *p == '}';
+	}
+	if (ends)
+		return blanks(p + 1, end) == end ? 0 : -EINVAL;
+	name = p;
+	to = string(p, end);
+	if (to == NULL)
+		return -EINVAL;
+	p = blanks(to, end);
+	if (p >= end || *p != ':')
+		return -EINVAL;
+	at = blanks(p + 1, end);
+	p = value(at, end, JSON_DEPTH_MAX - 1);
+	if (p == NULL)
+		return -EINVAL;
+	w->at = p;
+	w->inside = true;
+	*out_key = (struct span){ name, (size_t)(to - name) };
+	*out_value = (struct span){ at, (size_t)(p - at) };
+	return 1;
 }
 
 bool
 json_member(struct span object, const char *name, struct span *out)
 {
-	const char *end = object.at + object.len, *p, *from, *to, *at;
+	struct json_walk w = { .at = object.at, .end = object.at + object.len };
 	const size_t len = strlen(name);
+	struct span key, value;
 
-	p = blanks(object.at, end);
-	if (p >= end || *p != '{')
-		return false;
-	for (p = blanks(p + 1, end); p < end && *p == '"';
-	    p = blanks(p + 1, end)) {
-		from = p + 1;
-		to = string(p, end);
-		p = blanks(key(p, end), end);
-		at = p;
-		p = value(p, end);
-		if ((size_t)(to - 1 - from) == len &&
-		    memcmp(from, name, len) == 0) {
-			*out = (struct span){ at, (size_t)(p - at) };
+	while (json_next(&w, &key, &value) > 0) {
+		if (key.len == len + 2 &&
+		    memcmp(key.at + 1, name, len) == 0) {
+			*out = value;
 			return true;
 		}
-		p = blanks(p, end);
-		if (p >= end || *p != ',')
-			break;
 	}
 	return false;
 }
