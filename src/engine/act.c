@@ -114,8 +114,13 @@ own_descriptors(struct engine *e, uint32_t slot, uint64_t *out_log_key,
 		fail_start_as(e, slot, words);
 		return false;
 	}
-	(void)snprintf(words, sizeof(words), "%s: %s", what, strerror(-rc));
-	fail_start(e, slot, words);
+	if (rc == -EEXIST || rc == -ENAMETOOLONG || rc == -EINVAL) {
+		(void)snprintf(words, sizeof(words), "%s: %s", what,
+		    strerror(-rc));
+		fail_start(e, slot, words);
+	} else {		/* nothing of it is the child's */
+		world_fault(e, slot, what, -rc);
+	}
 	return false;
 }
 

@@ -366,6 +366,9 @@ void	engine_told_child(struct engine *e, uint64_t inc,
 void	engine_told_asked(struct engine *e, uint32_t mask);
 /* What the errno of an exec that failed does not say. */
 const char *world_exec_words(const char *program, int error);
+/* The machine refuses what this start needs: it is tried again, told once. */
+void	world_fault(struct engine *e, uint32_t slot, const char *what,
+	    int error);
 
 /* --- ready.c: notify messages --- */
 void	engine_ready(struct engine *e, uint32_t slot);	/* its start returned */

@@ -103,6 +103,17 @@ child_fault(struct engine *e, uint32_t slot, const char *words)
 		abort();
 }
 
+void
+world_fault(struct engine *e, uint32_t slot, const char *what, int error)
+{
+	const char *why = strerror(error);
+	char words[REASON_MAX];
+
+	(void)snprintf(words, sizeof(words), "%s: %c%s", what,
+	    why[0] >= 'A' && why[0] <= 'Z' ? why[0] + 32 : why[0], why + 1);
+	child_fault(e, slot, words);
+}
+
 /* The program, folder, file or limit that the failed step was about. */
 static void
 failure_subject(struct engine *e, uint32_t slot, uint8_t step, char *out,
