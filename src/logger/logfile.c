@@ -276,8 +276,9 @@ move(int at, const char *last, unsigned from, unsigned to)
 	    file_name(b, sizeof(b), last, to)) == -1 ? -errno : 0;
 }
 
-/* The first free place, or the last one, whose file is to go. */
-static unsigned
+/* The first free place, or the last one, whose file is to go; what cannot be
+ * looked at is not free: -errno. */
+static int
 free_place(int at, const char *last, uint32_t keep)
 {
 	char name[NAME_MAX + 1];
@@ -287,8 +288,8 @@ free_place(int at, const char *last, uint32_t keep)
 	for (i = 1; i < keep; i++)
 		if (fstatat(at, file_name(name, sizeof(name), last, i), &st,
 		    AT_SYMLINK_NOFOLLOW) == -1)
-			break;
-	return i;
+			return errno == ENOENT ? (int)i : -errno;
+	return (int)i;
 }
 
 static void
@@ -307,8 +308,7 @@ static int
 rotate_at(int at, const char *last, uint32_t keep)
 {
 	char name[NAME_MAX + 1];
-	unsigned i;
-	int rc;
+	int i, rc;
 
 	if (keep == 0) {
 		if (unlinkat(at, file_name(name, sizeof(name), last, 0), 0)
@@ -318,10 +318,12 @@ rotate_at(int at, const char *last, uint32_t keep)
 		return 0;
 	}
 	for (i = free_place(at, last, keep); i > 0; i--) {
-		rc = move(at, last, i - 1, i);
+		rc = move(at, last, (unsigned)i - 1, (unsigned)i);
 		if (rc < 0)
 			return rc;
 	}
+	if (i < 0)
+		return i;
 	remove_surplus(at, last, keep);
 	return 0;
 }
