@@ -187,9 +187,9 @@ translate(int number)
 }
 
 /* What is in a memfd of this size, in one of our own; both are mapped only
- * meanwhile.  A descriptor or -errno. */
+ * meanwhile.  A descriptor or -errno; in *out_bytes, how much of it there is. */
 static int
-copy(int from, const char *name, size_t size, void **out)
+copy(int from, const char *name, size_t size, void **out, int64_t *out_bytes)
 {
 	int64_t bytes = runtime_backed(from, size);
 	void *p;
@@ -197,6 +197,7 @@ copy(int from, const char *name, size_t size, void **out)
 
 	if (bytes < 0)
 		return (int)bytes;
+	*out_bytes = bytes;
 	fd = runtime_memfd(name);
 	if (fd < 0)
 		return fd;
@@ -228,17 +229,16 @@ static int
 copy_table(int number)
 {
 	struct child *slots;
-	uint32_t i;
+	int64_t i, bytes;
 	int fd, old = translate(number);
 
 	if (old < 0)
 		return -EBADMSG;
 	fd = copy(old, "otpd-table", sizeof(*slots) * TABLE_SLOTS,
-	    (void **)&slots);
+	    (void **)&slots, &bytes);
 	if (fd < 0)
 		return fd;
-	for (i = 1; i < runtime_backed(old, sizeof(*slots) * TABLE_SLOTS) /
-	    (int64_t)sizeof(*slots); i++)
+	for (i = 1; i < bytes / (int64_t)sizeof(*slots); i++)
 		if (slots[i].state == SPAWN_ALIVE && slots[i].adopted)
 			slots[i].code = translate(slots[i].code);
 	(void)munmap(slots, sizeof(*slots) * TABLE_SLOTS);
@@ -270,17 +270,15 @@ make_manifest(struct spawner *sp, int number)
 {
 	struct manifest *m;
 	int fd, rc, old = translate(number);
-	uint32_t held;
+	int64_t held;
 
 	if (old < 0)
 		return -EBADMSG;
-	fd = copy(old, "otpd-manifest", sizeof(*m), (void **)&m);
+	fd = copy(old, "otpd-manifest", sizeof(*m), (void **)&m, &held);
 	if (fd < 0)
 		return fd;
-	held = (uint32_t)((runtime_backed(old, sizeof(*m)) -
-	    (int64_t)offsetof(struct manifest, held)) /
-	    (int64_t)sizeof(struct held));
-	rc = manifest_check(&m->c);
+	held -= (int64_t)offsetof(struct manifest, held);
+	rc = held < 0 ? -EBADMSG : manifest_check(&m->c);
 	if (rc == 0)
 		rc = copy_table(m->c.fds[MANIFEST_TABLE]);
 	if (rc == 0) {
@@ -291,7 +289,8 @@ make_manifest(struct spawner *sp, int number)
 		m->engine.pid = 0;	/* the keeper has seen to it */
 		m->ready = -1;
 		m->keeper = 0;
-		manifest_translate(m, held, translate);
+		manifest_translate(m, (uint32_t)(held /
+		    (int64_t)sizeof(struct held)), translate);
 		end_logger(&m->logger);
 	}
 	(void)munmap(m, sizeof(*m));
@@ -382,7 +381,7 @@ dismiss(int sock)
 static int
 complain(const struct spawner *sp, int rc)
 {
-	bool machine = rc != -EPROTO && rc != -EBADMSG && rc != -EBADF;
+	bool machine = manifest_excuses(rc);
 
 	SAY(sp->err, "cannot take over the services of the otpd before this "
 	    "one: ", rc == -EPROTO ? "it was of another version" :

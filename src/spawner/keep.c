@@ -28,6 +28,7 @@
 #include "spawner/say.h"
 
 #define PATIENCE_MS	5000
+#define AGAIN_MS	50	/* where it could not begin */
 #define PROGRAM_SLACK	(5000 * MS)	/* between start_ns and its clone */
 #define EVENTS		64
 
@@ -165,28 +166,38 @@ is_mine(void)
 	    stat(sa.sun_path, &st) == 0 && st.st_ino == kept.inode;
 }
 
+/* What there is already stays: it is tried again where the machine refuses. */
 static int
 begin(void)
 {
 	static const struct timespec none = { .tv_sec = 0 };
 	struct epoll_event ev = { .events = EPOLLIN };
 	sigset_t set;
+	int rc = 0;
 
-	kept.epoll = epoll_create1(EPOLL_CLOEXEC);
 	(void)sigemptyset(&set);
 	(void)sigaddset(&set, SIGTERM);
-	/* What it was sent while otpd lived was about otpd, not services. */
-	while (sigtimedwait(&set, NULL, &none) > 0)
-		;
-	kept.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	kept.listener = listen_for_heir();
-	if (kept.epoll < 0 || kept.signals < 0 || kept.listener < 0)
-		return -1;
+	if (kept.epoll < 0)
+		kept.epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (kept.signals < 0) {
+		/* What it was sent while otpd lived was about otpd. */
+		while (sigtimedwait(&set, NULL, &none) > 0)
+			;
+		kept.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	}
+	if (kept.epoll < 0 || kept.signals < 0)
+		return -errno;
+	if (kept.listener < 0)
+		rc = kept.listener = listen_for_heir();
+	if (rc < 0)
+		return rc;
 	ev.data.ptr = &kept.signals;
-	if (epoll_ctl(kept.epoll, EPOLL_CTL_ADD, kept.signals, &ev) < 0)
-		return -1;
+	if (epoll_ctl(kept.epoll, EPOLL_CTL_ADD, kept.signals, &ev) < 0 &&
+	    errno != EEXIST)
+		return -errno;
 	ev.data.ptr = &kept.listener;
-	return epoll_ctl(kept.epoll, EPOLL_CTL_ADD, kept.listener, &ev);
+	return epoll_ctl(kept.epoll, EPOLL_CTL_ADD, kept.listener, &ev) < 0 ?
+	    -errno : 0;
 }
 
 /* Is a log still written to? */
@@ -255,6 +266,23 @@ stop_all(void)
 	signal_all(SIGKILL);
 	(void)all_ended(now_ns() + PATIENCE_MS * MS);
 	finish();
+}
+
+/* Services go on meanwhile, but where nobody can come for them. */
+static void
+begin_at_last(void)
+{
+	struct pollfd p = { .events = POLLIN };
+	int rc;
+
+	kept.epoll = kept.signals = kept.listener = -1;
+	while ((rc = begin()) < 0) {
+		if (rc == -ENOENT || rc == -ENOTDIR)
+			_exit(1);	/* its directory has gone */
+		p.fd = kept.signals;
+		if (poll(&p, 1, AGAIN_MS) > 0)
+			stop_all();
+	}
 }
 
 /* --- handing over --- */
@@ -377,12 +405,12 @@ measure(struct spawner *sp)
 	kept.slots = sp->table.slots;
 	bytes = runtime_backed(sp->table.memfd,
 	    sizeof(struct child) * TABLE_SLOTS);
-	kept.high = bytes > 0 ? (uint32_t)(bytes /
-	    (int64_t)sizeof(struct child)) : 1;
-	bytes = runtime_backed(sp->manifest, sizeof(struct manifest)) -
-	    (int64_t)offsetof(struct manifest, held);
-	kept.held = bytes > 0 ? (uint32_t)(bytes /
-	    (int64_t)sizeof(struct held)) : 1;
+	kept.high = bytes < 0 ? TABLE_SLOTS : (uint32_t)(bytes /
+	    (int64_t)sizeof(struct child));
+	bytes = runtime_backed(sp->manifest, sizeof(struct manifest));
+	kept.held = bytes < 0 ? HELD_SLOTS - 1 : (uint32_t)((bytes -
+	    (int64_t)offsetof(struct manifest, held)) /
+	    (int64_t)sizeof(struct held));
 }
 
 void
@@ -395,9 +423,7 @@ keep(struct spawner *sp)
 	let_go(sp);
 	kill_program(&kept.m->engine);
 	hold_children();
-	if (begin() < 0)
-		_exit(1);	/* its directory has gone, or the machine is
-				 * at its end */
+	begin_at_last();
 	watch_children();
 	for (;;) {
 		/* Who writes to a log and is no service is looked for again,

@@ -122,7 +122,7 @@ runtime_own(struct spawner *sp)
 }
 
 /* Another directory of this path, in a container for one, is another. */
-void
+int
 runtime_mark(struct spawner *sp)
 {
 	static const char name[] = RUNTIME_MARKER "=";
@@ -131,7 +131,7 @@ runtime_mark(struct spawner *sp)
 	struct stat st;
 
 	if (fstat(sp->dir, &st) < 0)
-		memset(&st, 0, sizeof(st));
+		return -errno;
 	memcpy(p, name, sizeof(name) - 1);
 	p += sizeof(name) - 1;
 	digits = say_number((long)st.st_dev, number);
@@ -142,6 +142,7 @@ runtime_mark(struct spawner *sp)
 	memcpy(p, digits, strlen(digits) + 1);
 	(void)putenv(sp->marker);
 	sp->env = environ;
+	return 0;
 }
 
 int
@@ -153,7 +154,9 @@ runtime_lock(struct spawner *sp)
 	sp->dir = runtime_directory(sp, AT_FDCWD, sp->opt.runtime);
 	if (sp->dir < 0)
 		return sp->dir;
-	runtime_mark(sp);
+	rc = runtime_mark(sp);
+	if (rc < 0)
+		return runtime_complain(sp, "look at", sp->opt.runtime, -rc);
 	rc = take_lock(sp);
 	if (rc == 0)
 		end_survivors(sp);

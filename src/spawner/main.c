@@ -35,6 +35,7 @@
 #include "spawner/watchdog.h"
 
 #define KEEPERS_MAX	16	/* asked, one after the other */
+#define PATIENT_TRIES	50	/* to go on where somebody ended, in 5 s */
 #define OLD_KERNEL_FDS	4096	/* closed one by one without close_range */
 
 uint64_t
@@ -301,19 +302,36 @@ init(struct spawner *sp)
 	return init_runtime(sp);
 }
 
+/* What the machine refuses now it may have a little later. */
+static int
+take(struct spawner *sp, int manifest)
+{
+	static const struct timespec pause = { .tv_nsec = 100 * 1000 * 1000 };
+	int rc, tries;
+
+	for (tries = 0; tries < PATIENT_TRIES; tries++) {
+		rc = takeover(sp, manifest);
+		if (rc == 0 || !manifest_excuses(rc))
+			return rc;
+		(void)nanosleep(&pause, NULL);
+	}
+	return rc;
+}
+
 /* The same, for who goes on where somebody ended. */
 static int
 init_taken(struct spawner *sp, int manifest)
 {
 	int rc;
 
-	rc = takeover(sp, manifest);
+	rc = take(sp, manifest);
 	if (rc < 0) {
 		takeover_give_up(sp, -rc);
 		return init(sp);
 	}
-	runtime_mark(sp);
 	rc = crash_init(sp);
+	if (rc == 0)
+		rc = runtime_mark(sp);
 	if (rc == 0)
 		rc = spawn_init(sp);
 	if (rc == 0)

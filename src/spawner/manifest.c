@@ -202,6 +202,12 @@ ended(const char *text, size_t size)
 	return memchr(text, '\0', size) != NULL;
 }
 
+bool
+manifest_excuses(int rc)
+{
+	return rc != -EPROTO && rc != -EBADMSG && rc != -EBADF;
+}
+
 int
 manifest_check(const struct manifest_constant *c)
 {
@@ -239,9 +245,12 @@ load_constant(struct spawner *sp, const struct manifest_constant *c)
 	size_t i;
 
 	for (i = 0; i < MANIFEST_NFDS; i++) {
-		if (!claim(c->fds[i]) || fstat(c->fds[i], &st) < 0 ||
-		    (places[i].type != 0 &&
-		    (st.st_mode & S_IFMT) != places[i].type))
+		if (!claim(c->fds[i]))
+			return -EBADF;
+		if (fstat(c->fds[i], &st) < 0)
+			return -errno;
+		if (places[i].type != 0 &&
+		    (st.st_mode & S_IFMT) != places[i].type)
 			return -EBADF;
 		*manifest_fd(sp, (enum manifest_fd)i) = c->fds[i];
 	}

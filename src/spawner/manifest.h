@@ -106,6 +106,8 @@ int	manifest_make(struct spawner *sp);
 void	manifest_seal(struct spawner *sp);
 /* 0, -EPROTO: of another form, -EBADMSG: it makes no sense. */
 int	manifest_check(const struct manifest_constant *c);
+/* That failure is the machine's: what was left may be right. */
+bool	manifest_excuses(int rc);
 /*
  * Maps the manifest in fd and the table that it names, and fills *sp with all
  * that can be believed; out_bad: records that could not.  On failure -errno

@@ -42,7 +42,8 @@ void	runtime_close(struct spawner *sp);
 int	runtime_lock(struct spawner *sp);
 /* The lock is this process' from now on.  On failure as above. */
 int	runtime_own(struct spawner *sp);
-/* sp->marker says which directory this is, and so does the environment. */
-void	runtime_mark(struct spawner *sp);
+/* sp->marker says which directory this is, and so does the environment.
+ * 0 or -errno. */
+int	runtime_mark(struct spawner *sp);
 
 #endif /* OTPD_SPAWNER_RUNTIME_H */
