@@ -474,6 +474,7 @@ server_init(struct otp *self, int argc, char **argv, void **state)
 	(void)snprintf(id, sizeof(id), "%s", path);
 	while ((p = strchr(id, '/')) != NULL)
 		*p = ':';
+	(void)dprintf(1, "hello from %s\n", id);
 	if (note_start(argv[1], id) < 0)
 		_exit(102);
 	if (tasks_program(argv[1], task_program, sizeof(task_program)) < 0)

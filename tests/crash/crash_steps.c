@@ -5,6 +5,7 @@
  */
 #include "crash/crash_steps.h"
 
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -22,7 +23,8 @@
 
 enum verb {
 	CRASH, NORMAL, SHUT, TOGETHER, ARM, START, STOP, RESTART, RELOAD,
-	START_CHILD, TERMINATE_CHILD, RESTART_CHILD, DELETE_CHILD, TERMINATE
+	START_CHILD, TERMINATE_CHILD, RESTART_CHILD, DELETE_CHILD, TERMINATE,
+	LOGS, REPLACE
 };
 
 static const struct step {
@@ -78,8 +80,27 @@ static const struct step {
 	{ RESTART_CHILD, "/", "transient" },
 	{ TOGETHER, "changed", "dyn2" },
 	{ STOP, "plain", NULL },
+	/* of the fuller day */
+	{ CRASH, "server", NULL },
+	{ CRASH, "noisy", NULL },
+	{ CRASH, "noisy", NULL },
+	{ LOGS, "noisy", NULL },
+	{ CRASH, "filed", NULL },
+	{ STOP, "server", NULL },
+	{ TERMINATE_CHILD, "pool", "pid:2147483647" },
+	{ REPLACE, NULL, NULL },
+	{ START, "server", NULL },
+	{ CRASH, "noisy", NULL },
+	{ LOGS, "noisy", NULL },
+	{ RELOAD, "2", NULL },
+	{ CRASH, "included", NULL },
+	{ STOP, "server", NULL },
 };
 #define NSTEPS	(sizeof(steps) / sizeof(steps[0]))
+#define NUSUAL	(NSTEPS - 14)
+#define REPLACES (NUSUAL + 7)	/* the number of that step */
+
+static bool fuller;
 
 /* --- the tree --- */
 
@@ -120,6 +141,42 @@ add_supervisor(cJSON *to, const char *id, const char *strategy)
 	return sup;
 }
 
+static cJSON *
+last_child(cJSON *of)
+{
+	return cJSON_GetArrayItem(of, cJSON_GetArraySize(of) - 1);
+}
+
+/* A server with a name, a log that is rotated at each line, a file for stdout,
+ * and a file of its own for one of them. */
+static void
+add_fuller(struct rig *r, cJSON *root, cJSON *all)
+{
+	char path[700];
+	cJSON *child;
+
+	add_worker(r, all, "server", "permanent", NULL);
+	child = last_child(all);
+	(void)snprintf(path, sizeof(path), "%s/tests/crash/crash_server",
+	    getenv("OTPD_BUILDDIR"));
+	(void)cJSON_ReplaceItemInArray(cJSON_GetObjectItem(child, "start"), 0,
+	    cJSON_CreateString(path));
+	cJSON_DeleteItemFromArray(cJSON_GetObjectItem(child, "start"), 2);
+	cJSON_DeleteItemFromObject(child, "ready");
+	(void)cJSON_AddStringToObject(child, "kind", "gen_server");
+	(void)cJSON_AddStringToObject(child, "name", "server");
+	(void)cJSON_AddStringToObject(cJSON_AddObjectToObject(child, "env"),
+	    "SERVICE", path);
+	add_worker(r, all, "noisy", "permanent", NULL);
+	child = cJSON_AddObjectToObject(last_child(all), "log");
+	(void)cJSON_AddNumberToObject(child, "max_size", 8);
+	(void)cJSON_AddNumberToObject(child, "keep", 1000);
+	add_worker(r, all, "filed", "permanent", NULL);
+	(void)snprintf(path, sizeof(path), "%s/out/filed.log", r->dir);
+	(void)cJSON_AddStringToObject(last_child(all), "stdout", path);
+	(void)cJSON_AddStringToObject(root, "include", "more");
+}
+
 char *
 day_config(struct rig *r, int version)
 {
@@ -148,6 +205,8 @@ day_config(struct rig *r, int version)
 	add_worker(r, all, "changed", "permanent", version == 2 ? "2" : "1");
 	add_worker(r, all, version == 2 ? "added" : "left_out", "permanent",
 	    NULL);
+	if (fuller)
+		add_fuller(r, root, all);
 	text = cJSON_PrintUnformatted(root);
 	cJSON_Delete(root);
 	return text;
@@ -324,6 +383,19 @@ end_together(struct rig *r, const char *one, const char *other)
 	(void)kill(r->otpd, SIGCONT);
 }
 
+/* A logger that dies over it is asked again, as people do. */
+static void
+read_log(struct rig *r, const char *path)
+{
+	char command[700];
+
+	(void)snprintf(command, sizeof(command), "for i in 1 2 3 4 5; do "
+	    "\"$OTPD_BUILDDIR\"/otpctl -r run logs %s 2>logs.err | "
+	    "grep -q 'hello from' && exit; done; exit 1", path);
+	if (system(command) != 0)
+		rig_fail(r, "the log of %s cannot be read", path);
+}
+
 static void
 do_step(struct rig *r, const struct step *s)
 {
@@ -336,6 +408,8 @@ do_step(struct rig *r, const struct step *s)
 	case TERMINATE:	end_worker(r, s->path, SIGKILL); break;
 	case TOGETHER:	end_together(r, s->path, s->arg); break;
 	case RELOAD:	reload(r, s->path); break;
+	case LOGS:	read_log(r, s->path); break;
+	case REPLACE:	rig_replace(r); break;
 	case ARM:
 		(void)snprintf(name, sizeof(name), "arm.%s", s->path);
 		write_file(r, name, s->arg);
@@ -360,8 +434,9 @@ check_logs(struct rig *r)
 	for (p = strtok(starts, "\n"); p != NULL; p = strtok(NULL, "\n")) {
 		if (sscanf(p, "start %63[^:]: %lu", id, &n) != 2)
 			rig_fail(r, "what start is that: %s", p);
-		(void)snprintf(name, sizeof(name), "find log -name '%s.log*' "
-		    "-exec cat {} + | grep -c 'hello from %s$'", id, id);
+		(void)snprintf(name, sizeof(name), "find log out -name '%s.log*' "
+		    "-exec cat {} + 2>/dev/null | grep -c 'hello from %s$'",
+		    id, id);
 		f = popen(name, "re");
 		if (f == NULL || fgets(line, sizeof(line), f) == NULL)
 			rig_fail(r, "%s: %s", name, strerror(errno));
@@ -395,7 +470,35 @@ day_troubles(struct rig *r)
 unsigned
 day_steps(void)
 {
-	return NSTEPS;
+	return fuller ? NSTEPS : NUSUAL;
+}
+
+unsigned
+day_usual(void)
+{
+	return NUSUAL;
+}
+
+unsigned
+day_replaces(void)
+{
+	return REPLACES;
+}
+
+void
+day_fuller(struct rig *r)
+{
+	cJSON *array = cJSON_CreateArray();
+	char *text;
+
+	fuller = true;
+	add_worker(r, array, "included", "permanent", NULL);
+	text = cJSON_PrintUnformatted(array);
+	if (mkdir("more", 0700) < 0 || mkdir("out", 0700) < 0)
+		rig_fail(r, "more, out: %s", strerror(errno));
+	write_file(r, "more/one.json", text);
+	cJSON_Delete(array);
+	free(text);
 }
 
 void
@@ -430,7 +533,7 @@ day_run(struct rig *r, void (*before)(void *arg, unsigned step), void *arg,
 		return;
 	}
 	still = world_pid(r, "still");
-	for (unsigned i = 0; i < NSTEPS; i++) {
+	for (unsigned i = 0; i < day_steps(); i++) {
 		if (before != NULL)
 			before(arg, i);
 		(void)take_heard(r);
@@ -443,8 +546,8 @@ day_run(struct rig *r, void (*before)(void *arg, unsigned step), void *arg,
 	world_check(r);
 	out->tree = world_tree(r);
 	out->starts = world_starts(r);
-	out->steps = NSTEPS;
+	out->steps = day_steps();
 	if (before != NULL)
-		before(arg, NSTEPS);
+		before(arg, day_steps());
 	day_end(r);
 }

@@ -23,6 +23,14 @@ char	*day_config(struct rig *r, int version);
 cJSON	*day_spec(struct rig *r, const char *id);
 /* The end of it: in order, and every start has left its line in a log. */
 void	 day_end(struct rig *r);
+/* The day has more to it, so that all is reached of the programs that a day
+ * can reach: a server with a name, files of all kinds, logs that are rotated
+ * and read, and at last another otpd.  After rig_init(). */
+void	 day_fuller(struct rig *r);
+/* The first step of all that is in the fuller day alone, and the one ahead of
+ * which otpd is replaced in it. */
+unsigned day_usual(void);
+unsigned day_replaces(void);
 /* The rig's workers are those of crash_worker.c. */
 void	 day_worker(struct rig *r);
 unsigned day_steps(void);

@@ -64,6 +64,8 @@ prepare(struct run *run)
 {
 	rig_init(&run->rig, RUN_TIMEOUT_S);
 	day_worker(&run->rig);
+	/* A signal is one: an engine that exits has refused to begin. */
+	(void)setenv("ASAN_OPTIONS", "handle_segv=0:handle_abort=0", 1);
 	run->plan = crash_plan_new(&run->rig);
 	if (!run->logger)
 		run->plan->at = run->at;
@@ -99,6 +101,10 @@ run_once(struct run *run)
 	struct day day;
 	int rc;
 
+	(void)snprintf(run->name, sizeof(run->name), "%s at %llu with signal "
+	    "%d, ahead of all", run->logger ? "logger" : "engine",
+	    (unsigned long long)run->at, run->sig);
+	rig_name(run->name);
 	prepare(run);
 	day_run(&run->rig, before_step, run, &day);
 	rc = same("tree", first.tree, day.tree) |

@@ -260,10 +260,10 @@ reap_orphans(struct rig *r)
 	}
 }
 
-/* Children of otpd, its engine and logger counted, its keeper not; no zombie
- * among them. */
+/* Children of otpd, its engine and logger counted, its keeper not; in *zombies,
+ * those of them that it has not reaped. */
 static unsigned
-count_processes(struct rig *r)
+count_processes(struct rig *r, unsigned *zombies)
 {
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
@@ -274,9 +274,8 @@ count_processes(struct rig *r)
 		    !is_ours(r, entry->d_name))
 			continue;
 		if (state_of(entry->d_name) == 'Z') {
-			if (clean_parent_of(entry->d_name) == r->otpd)
-				rig_fail(r, "%s is a zombie", entry->d_name);
-			continue;	/* ours to reap, a little later */
+			*zombies += clean_parent_of(entry->d_name) == r->otpd;
+			continue;	/* or ours to reap, a little later */
 		}
 		n += !is_keeper(entry->d_name);
 	}
@@ -343,9 +342,9 @@ check_counts(struct rig *r, const cJSON *children)
 	}
 }
 
-/* Those that run; in *there, which processes otpd has. */
+/* Those that run; in *there, how many processes otpd has. */
 static unsigned
-check_processes(struct rig *r, unsigned *there)
+check_processes(struct rig *r, unsigned *there, unsigned *zombies)
 {
 	cJSON *reply = ask_status(r, NULL);
 	const cJSON *children = cJSON_GetObjectItem(reply, "children");
@@ -354,7 +353,8 @@ check_processes(struct rig *r, unsigned *there)
 	check_counts(r, children);
 	cJSON_Delete(reply);
 	reap_orphans(r);
-	*there = count_processes(r);
+	*zombies = 0;
+	*there = count_processes(r, zombies);
 	return n;
 }
 
@@ -362,16 +362,18 @@ void
 world_check(struct rig *r)
 {
 	struct timespec ts;
-	unsigned n, there;
+	unsigned n, there, zombies;
 	char *starts;
 
 	/* After a crash of otpd the engine may answer before there is a
-	 * logger; and one that has done its work may be about to end. */
+	 * logger; one that has done its work, or answered, may just end. */
 	do {
-		n = check_processes(r, &there);
+		n = check_processes(r, &there, &zombies);
 		(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	} while (there < n + 2 && (uint64_t)ts.tv_sec * 1000000000 <
-	    r->deadline);
+	} while ((there < n + 2 || zombies > 0) &&
+	    (uint64_t)ts.tv_sec * 1000000000 < r->deadline);
+	if (zombies > 0)
+		rig_fail(r, "%u zombies of otpd stay", zombies);
 	if (there != n + 2)
 		rig_fail(r, "%u services run, but otpd has %u children, "
 		    "engine and logger counted", n, there);

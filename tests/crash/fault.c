@@ -113,7 +113,7 @@ die_if_dying(void)
 #define HAND(name, programs, errors)
 #define NEVER(name)
 #define PURE(name)
-#define SYS(name, errors)
+#define SYS(name, programs, errors)
 #define CALL(type, failure, name, parameters, arguments, programs, errors) \
 	type __real_##name parameters;					\
 	type __wrap_##name parameters;					\
@@ -295,7 +295,7 @@ static const struct {
 	long		 number;
 } syscalls[] = {
 #define CALL(type, failure, name, parameters, arguments, programs, errors)
-#define SYS(name, errors) { "syscall:" #name, SYS_##name },
+#define SYS(name, programs, errors) { "syscall:" #name, SYS_##name },
 #include "crash/fault_calls.h"
 };
 

@@ -13,7 +13,7 @@
 #define FAULT_LOST	(-2)	/* recvmsg: there was a message */
 #define FAULT_KILL	(-3)	/* it is killed ahead of the call */
 #define FAULT_KILL_AFTER (-4)	/* or as soon as it was done */
-#define FAULT_PHASES	3
+#define FAULT_PHASES	4
 #define FAULT_SEEN_MAX	256
 
 struct fault_plan {

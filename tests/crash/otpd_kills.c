@@ -116,7 +116,7 @@ others(pid_t engine, pid_t logger)
 {
 	while ((rig.engine.pid == engine || rig.logger.pid == logger) &&
 	    comes(rig.listener))
-		rig_accept(&rig);
+		(void)rig_accept_one(&rig);	/* it may die with otpd */
 }
 
 static bool

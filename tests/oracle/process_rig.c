@@ -119,14 +119,34 @@ ms_left(struct rig *r)
 	    (int)((r->deadline - now) / 1000000 + 1);
 }
 
+/* One that was to take over has said that it cannot: the next one can. */
+static void
+launch_again(struct rig *r)
+{
+	if (waitpid(r->otpd, &r->status, 0) != r->otpd ||
+	    !WIFEXITED(r->status) || WEXITSTATUS(r->status) != 1)
+		rig_fail(r, "otpd's wait status is %#x", r->status);
+	(void)close(r->pidfd);
+	r->may_refuse = false;
+	rig_launch(r);
+}
+
+/* There is room for one more behind fds[n - 1]. */
 static void
 await(struct rig *r, struct pollfd *fds, nfds_t n, const char *what)
 {
+	struct pollfd end = { .events = POLLIN };
 	int rc;
 
-	do
-		rc = poll(fds, n, ms_left(r));
-	while (rc < 0 && errno == EINTR);
+	for (;;) {
+		end.fd = r->adopter && r->may_refuse ? r->pidfd : -1;
+		fds[n] = end;
+		rc = poll(fds, n + 1, ms_left(r));
+		if (rc == 1 && fds[n].revents != 0)
+			launch_again(r);
+		else if (rc >= 0 || errno != EINTR)
+			break;
+	}
 	if (rc <= 0)
 		rig_fail(r, "timed out waiting for %s", what);
 }
@@ -134,9 +154,9 @@ await(struct rig *r, struct pollfd *fds, nfds_t n, const char *what)
 void
 rig_await_readable(struct rig *r, int fd, const char *what)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct pollfd p[2] = { { .fd = fd, .events = POLLIN } };
 
-	await(r, &p, 1, what);
+	await(r, p, 1, what);
 }
 
 int
@@ -420,19 +440,18 @@ write_file(struct rig *r, const char *name, const char *text)
 static void
 become_otpd(const struct rig *r)
 {
-	char program[600], run[256], logs[256], config[256];
+	char program[600], run[256], config[256];
 	int null = open("/dev/null", O_RDWR), err;
 
 	(void)snprintf(program, sizeof(program), "%s/%s",
 	    getenv("OTPD_BUILDDIR"), r->program != NULL ? r->program : "otpd");
 	(void)snprintf(run, sizeof(run), "%s/run", r->dir);
-	(void)snprintf(logs, sizeof(logs), "%s/log", r->dir);
 	(void)snprintf(config, sizeof(config), "%s/otpd.json", r->dir);
 	err = open("stderr", O_WRONLY | O_CREAT | O_APPEND, 0600);
 	(void)dup2(null, 0);
 	(void)dup2(null, 1);
 	(void)dup2(err, 2);
-	(void)execl(program, "otpd", "-q", "-c", config, "-r", run, "-l", logs,
+	(void)execl(program, "otpd", "-q", "-c", config, "-r", run, "-l", "log",
 	    (char *)NULL);
 	dprintf(2, "%s: %s\n", program, strerror(errno));
 	_exit(127);
@@ -442,7 +461,7 @@ become_otpd(const struct rig *r)
 static int
 connect_first(struct rig *r)
 {
-	struct pollfd fds[2] = { { .events = POLLIN }, { .fd = r->pidfd,
+	struct pollfd fds[3] = { { .events = POLLIN }, { .fd = r->pidfd,
 	    .events = POLLIN } };
 	char events[4096];
 	int fd, watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);

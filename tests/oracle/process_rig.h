@@ -28,7 +28,7 @@ struct rig {
 	bool		 adopter;	/* an otpd was killed */
 	bool		 over;		/* no more events will come */
 	bool		 mortal;	/* its engine dies now and then */
-	bool		 may_refuse;	/* to start at all */
+	bool		 may_refuse;	/* to start at all, or to take over */
 	bool		 refused;	/* it did, and has ended */
 	const char	*program;	/* NULL: otpd */
 	double		 seq;		/* of the last event heard */

@@ -263,8 +263,8 @@ rig_ended(struct part *p)
 	forget_part(p);
 }
 
-void
-rig_accept(struct rig *r)
+bool
+rig_accept_one(struct rig *r)
 {
 	union {
 		char		buf[CMSG_SPACE(8 * sizeof(int))];
@@ -279,16 +279,14 @@ rig_accept(struct rig *r)
 	struct part *p;
 	ssize_t n;
 
-	for (;;) {
-		await(r->listener, POLLIN);
-		conn = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC);
-		ck_assert_int_ge(conn, 0);
-		await(conn, POLLIN);
-		m.msg_controllen = sizeof(control);
-		n = recvmsg(conn, &m, MSG_CMSG_CLOEXEC);
-		if (n > 0)
-			break;
-		(void)close(conn);	/* it was killed with its otpd */
+	await(r->listener, POLLIN);
+	conn = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC);
+	ck_assert_int_ge(conn, 0);
+	await(conn, POLLIN);
+	n = recvmsg(conn, &m, MSG_CMSG_CLOEXEC);
+	if (n <= 0) {
+		(void)close(conn);
+		return false;
 	}
 	ck_assert_int_eq(n, 1 + (int)sizeof(pid));
 	p = part == 'e' ? &r->engine : &r->logger;
@@ -299,6 +297,14 @@ rig_accept(struct rig *r)
 	ck_assert_ptr_nonnull(c);
 	memcpy(p->fds + SPAWN_FD_CHANNEL, CMSG_DATA(c),
 	    c->cmsg_len - CMSG_LEN(0));
+	return true;
+}
+
+void
+rig_accept(struct rig *r)
+{
+	while (!rig_accept_one(r))
+		;
 }
 
 void

@@ -58,6 +58,7 @@ void	rig_stop(struct rig *r, int code);	/* QUIT, and code is otpd's */
 int	rig_wait_otpd(struct rig *r);	/* its status; cleans */
 void	rig_clean(struct rig *r);	/* removes the directory */
 void	rig_accept(struct rig *r);	/* the next engine or logger */
+bool	rig_accept_one(struct rig *r);	/* false: it was killed ahead of it */
 void	rig_hello(struct rig *r);	/* and read up to LISTED */
 /* End the double: by exit code, or by SIGKILL when it is negative. */
 void	rig_end(struct part *p, int code);
