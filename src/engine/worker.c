@@ -455,6 +455,8 @@ worker_send(struct engine *e, uint32_t slot, uint8_t type, uint64_t ref,
 
 	if (w == NULL || w->link == NULL)
 		return;
+	if (max > PEER_WHOLE - FRAME_HEADER_LEN)
+		max = PEER_WHOLE - FRAME_HEADER_LEN;
 	do {
 		h.length = (uint32_t)(len < max ? len : max);
 		h.flags = h.length < len ? FRAME_F_MORE : 0;

@@ -21,7 +21,6 @@
 #define HELLO_MAX	8192		/* payload of a HELLO */
 #define LARGE		(128 * 1024)	/* a frame that wants a larger pipe */
 #define LARGE_SNDBUF	(1024 * 1024)
-#define WHOLE		(32 * 1024)	/* the kernel takes that, or nothing */
 
 struct buffer {
 	uint8_t	*data;		/* NULL while empty */
@@ -477,7 +476,7 @@ peer_flush(struct peer *p)
 	ssize_t n;
 
 	while (buffer_len(&p->out) > 0) {
-		len = whole_frames(p, WHOLE);
+		len = whole_frames(p, PEER_WHOLE);
 		do
 			n = send(p->fd, p->out.data + p->out.pos, len,
 			    MSG_DONTWAIT | MSG_NOSIGNAL);

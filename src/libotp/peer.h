@@ -16,6 +16,8 @@
 struct peer;
 
 #define PEER_PAYLOAD_MIN	1024U	/* who accepts less is refused */
+#define PEER_WHOLE	(32U * 1024)	/* the kernel takes that, or nothing:
+					 * frames up to there are never halved */
 
 struct peer_limits {
 	uint32_t	max_payload;	/* accepted from the other side */

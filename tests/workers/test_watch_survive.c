@@ -14,6 +14,8 @@
 
 #define POINTS		36	/* of the engine, from the monitor to the end */
 #define EVERY		3
+#define LINK_FROM	4	/* about the first end */
+#define LINK_TO		11
 #define STOP_FROM	13	/* about its end */
 #define STOP_TO		25
 
@@ -96,6 +98,36 @@ START_TEST(one_down_and_one_exit_wherever_the_engine_dies)
 }
 END_TEST
 
+START_TEST(a_link_ends_the_other_wherever_the_engine_dies)
+{
+	struct crash_plan *plan;
+	struct house h;
+
+	house_init(&h, __func__);
+	plan = crash_plan_new(&h.rig);
+	plan->sig = SIGKILL;
+	house_probe(&h, "w", "");
+	house_probe(&h, "a", "");
+	house_start(&h);
+	h.crashed = true;
+	for (int at = LINK_FROM; at <= LINK_TO; at++) {
+		int generation = house_generation(&h, "w"), pid;
+
+		does(&h, "{\"do\":\"link\",\"target\":\"a\"}");
+		cJSON_Delete(house_ask(&h, "w", ask_engine));
+		pid = house_pid(&h, "a");
+		plan->at = plan->points + (uint64_t)at;
+		want(&h, kill(pid, SIGKILL) == 0);
+		house_ends(&h, "w", generation, "killed");
+		house_await(&h, "w", "running");
+		house_await(&h, "a", "running");
+		house_settle(&h);
+		plan->at = 0;
+	}
+	house_done(&h);
+}
+END_TEST
+
 /* The one that the spawner holds for it may have lost its name. */
 START_TEST(a_server_is_found_wherever_the_engine_dies_over_its_stop)
 {
@@ -129,6 +161,7 @@ suite(void)
 
 	tcase_set_timeout(t, 60);
 	tcase_add_test(t, one_down_and_one_exit_wherever_the_engine_dies);
+	tcase_add_test(t, a_link_ends_the_other_wherever_the_engine_dies);
 	tcase_add_test(t,
 	    a_server_is_found_wherever_the_engine_dies_over_its_stop);
 	suite_add_tcase(s, t);
