@@ -444,6 +444,20 @@ otpi_caller_received(struct otp *o, struct otpi_conn *c, int rc)
 		otpi_caller_pump(o, c);
 }
 
+/* All that there is of one that has hung up: nothing of it may come behind the
+ * news of its end. */
+static void
+read_out(struct otp *o, struct otpi_conn *c, bool all)
+{
+	int rc;
+
+	do {
+		rc = otpi_conn_recv(o, c);
+		otpi_caller_received(o, c, rc);
+	} while (all && rc > 0 && c->dead == 0 && !c->paused &&
+	    !o->srv->ended);
+}
+
 void
 otpi_caller_event(struct otp *o, struct otpi_conn *c, uint32_t events)
 {
@@ -455,7 +469,7 @@ otpi_caller_event(struct otp *o, struct otpi_conn *c, uint32_t events)
 		otpi_caller_pump(o, c);		/* what had been read */
 	if (c->dead == 0 && !c->paused &&
 	    (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
-		otpi_caller_received(o, c, otpi_conn_recv(o, c));
+		read_out(o, c, (events & EPOLLHUP) != 0);
 	else if (c->dead == 0 && c->paused && (events & EPOLLHUP)) {
 		c->mute = true;		/* gone: what it has sent stands */
 		otpi_buf_drop(o, &c->out);

@@ -236,14 +236,15 @@ handle_event(struct otp *o, const struct epoll_event *ev)
 	enum otpi_kind *kind = ev->data.ptr;
 	struct otpi_conn *c = ev->data.ptr;
 	uint64_t n;
-	int rc;
+	int fd, rc;
 
 	switch (*kind) {
 	case OTPI_CALLER:
 		otpi_caller_event(o, c, ev->events);
 		break;
 	case OTPI_DEST:
-		if (c->fd < 0)
+		fd = c->fd;
+		if (fd < 0)
 			break;
 		rc = ev->events & ~(uint32_t)EPOLLOUT ? otpi_conn_recv(o, c) : 0;
 		if (rc != 0)
@@ -252,6 +253,8 @@ handle_event(struct otp *o, const struct epoll_event *ev)
 			otpi_dirty(o, c);	/* there is room again */
 		else
 			otpi_watch(o, c);
+		if (rc > 0 && (ev->events & EPOLLHUP) && c->fd == fd)
+			otpi_pump(o, c, -ENOTCONN);	/* the rest, too */
 		break;
 	case OTPI_LINK:
 		otpi_link_event(o, ev->events);
@@ -266,6 +269,41 @@ handle_event(struct otp *o, const struct epoll_event *ev)
 		(void)!read(o->srv->timer_fd, &n, sizeof(n));
 		break;
 	}
+}
+
+/* One that stands apart is in no round, but may have said something before. */
+static void
+hear_hot(struct otp *o)
+{
+	struct otpi_conn *c = o->srv->hot;
+	int rc = 1;
+
+	for (int i = 0; i < HOT_CREDIT && rc > 0 && c != NULL && c->apart &&
+	    c->dead == 0 && !c->paused && !o->srv->ended; i++) {
+		rc = otpi_conn_recv(o, c);
+		otpi_caller_received(o, c, rc);
+	}
+}
+
+/*
+ * The engine comes last: what it says of the end of others comes behind all
+ * that these had said.
+ */
+static void
+handle_events(struct otp *o, const struct epoll_event *ev, int n)
+{
+	const struct epoll_event *link = NULL;
+
+	for (int i = 0; i < n && !o->srv->ended; i++)
+		if (*(const enum otpi_kind *)ev[i].data.ptr == OTPI_LINK)
+			link = &ev[i];
+		else
+			handle_event(o, &ev[i]);
+	if (link == NULL || o->srv->ended)
+		return;
+	hear_hot(o);
+	if (!o->srv->ended)
+		handle_event(o, link);
 }
 
 /* A caller that is alone in its round is worth reading without asking. */
@@ -339,8 +377,7 @@ otpi_turn(struct otp *o, bool may_wait)
 	n = wait_events(o, ev, may_wait);
 	if (n < 0 && s->hot == NULL)
 		n = 0;
-	for (int i = 0; i < n && !s->ended; i++)
-		handle_event(o, &ev[i]);
+	handle_events(o, ev, n);
 	if (n > 0)
 		choose_hot(o, ev, n);
 	if (s->mail != NULL)

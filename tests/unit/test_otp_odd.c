@@ -20,6 +20,9 @@
 #define TIMES	5
 #define PAUSE_US	2000
 #define TIMERS		50000
+#define NAP_US		50000
+#define MESSAGES	36		/* together twice what one read takes */
+#define MESSAGE_SIZE	4000
 
 static struct rig rig;
 
@@ -180,6 +183,9 @@ free_in_a_copy(struct otp *self)
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 }
 
+static uint64_t monitor;
+static int heard, heard_before = -1;	/* messages; and before a DOWN */
+
 /* In another order than they were set; and none of them twice. */
 static int
 set_and_cancel(struct otp *self, struct otp_from from)
@@ -211,6 +217,12 @@ handle_call(struct otp *self, struct otp_from from, const char *request,
 		return otp_replyf(self, from, "%d", otp_gen_server_run(self));
 	if (strcmp(request, "fork") == 0)
 		free_in_a_copy(self);
+	if (strcmp(request, "monitor") == 0)
+		(void)otp_monitor(self, "web/other", &monitor);
+	if (strcmp(request, "nap") == 0)
+		(void)usleep(NAP_US);
+	if (strcmp(request, "heard") == 0)
+		return otp_replyf(self, from, "%d", heard_before);
 	if (strcmp(request, "timers") == 0)
 		return set_and_cancel(self, from);
 	if (strcmp(request, "stop") == 0)
@@ -226,8 +238,20 @@ terminate(struct otp *self, const char *reason, void *state)
 	otp_free(self);
 }
 
+static int
+handle_info(struct otp *self, const struct otp_info *info, void *state)
+{
+	(void)self;
+	(void)state;
+	if (info->kind == OTP_MESSAGE)
+		heard++;
+	if (info->kind == OTP_DOWN)
+		heard_before = heard;
+	return OTP_OK;
+}
+
 static const struct otp_gen_server_ops odd = { .handle_call = handle_call,
-	.terminate = terminate };
+	.handle_info = handle_info, .terminate = terminate };
 
 static void
 start_odd(void)
@@ -302,6 +326,55 @@ START_TEST(a_mere_caller_is_no_server)
 END_TEST
 
 static void
+start_odd_linked(void)
+{
+	rig_start_with(&rig, NULL, true, NULL, &odd);
+	raw_expect(rig.engine, FRAME_CAST, "{\"op\":\"ready\"}", NULL);
+}
+
+/* Much, at once, and then the end. */
+static void
+say_much_and_end(int fd)
+{
+	struct frame_header h = { .type = FRAME_INFO,
+	    .length = MESSAGE_SIZE };
+	size_t size = MESSAGES * (sizeof(h) + MESSAGE_SIZE);
+	char *all = calloc(1, size);
+
+	for (size_t i = 0; i < MESSAGES; i++)
+		memcpy(all + i * (sizeof(h) + MESSAGE_SIZE), &h, sizeof(h));
+	ck_assert_int_eq(send(fd, all, size, 0), (ssize_t)size);
+	free(all);
+	(void)close(fd);
+}
+
+/* Between two processes nothing overtakes, the news of an end included. */
+START_TEST(M1_a_down_comes_behind_all_that_the_process_had_sent)
+{
+	int fd = raw_open(rig.socket);
+	char want[16], *reply = NULL;
+	uint64_t nap;
+
+	rig_ok(&rig, "monitor");
+	raw_expect(rig.engine, FRAME_CAST, "\"monitor\"", NULL);
+	ck_assert_int_eq(otp_send_request(rig.o, rig.socket, "nap", 3, &nap),
+	    0);
+	(void)otp_flush(rig.o);
+	say_much_and_end(fd);
+	raw_send(rig.engine, FRAME_DOWN, 0, 0, 1, "{\"reason\":\"killed\"}");
+	ck_assert_int_eq(otp_receive_response(rig.o, nap, 5000, NULL, NULL),
+	    0);
+	do {
+		free(reply);
+		reply = rig_call(&rig, "heard", NULL);
+	} while (strcmp(reply, "-1") == 0);
+	(void)snprintf(want, sizeof(want), "%d", MESSAGES);
+	ck_assert_str_eq(reply, want);
+	free(reply);
+}
+END_TEST
+
+static void
 start_plain(void)
 {
 	rig_start(&rig, NULL);
@@ -342,6 +415,9 @@ main(void)
 	const TTest *const plain[] = {
 		a_copy_that_is_freed_sends_nothing, a_mere_caller_is_no_server,
 	};
+	const TTest *const signals[] = {
+		M1_a_down_comes_behind_all_that_the_process_had_sent,
+	};
 	Suite *suite = suite_create("otp_odd");
 	SRunner *sr;
 	int failed;
@@ -349,6 +425,7 @@ main(void)
 	OF(suite, start_linked, linked);
 	OF(suite, start_odd, served);
 	OF(suite, start_plain, plain);
+	OF(suite, start_odd_linked, signals);
 	sr = srunner_create(suite);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
