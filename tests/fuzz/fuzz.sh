@@ -21,7 +21,9 @@ for target; do
 			tail -n 20 "fuzz-crashes/$name.log"
 			exit 1
 		}
-		find "fuzz-crashes/$name" -path '*crashes/id*' | grep . && exit 1
+		if find "fuzz-crashes/$name" -path '*crashes/id*' | grep .; then
+			exit 1
+		fi
 		;;
 	*)
 		"$target" -max_total_time="$seconds" -timeout=30 \
