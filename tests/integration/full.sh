@@ -67,6 +67,10 @@ await_event "its log cannot be written: read-only"
 dd if=/dev/zero of="$RUN/full" bs=1k 2>/dev/null
 kill -9 "$(pid_of b)" "$(ctl --json info | pick engine_pid)"
 ctl -q sync --timeout 20
+n=0			# the new engine may not know of its end yet
+until [ "$(status b generation)" = 2 ] || [ $n -eq 500 ]; do
+	n=$((n + 1))
+done
 ctl -q wait b running --timeout 20
 is "a full runtime directory is nothing to a restart" \
     "$(status b state generation)" "running 2"

@@ -82,6 +82,7 @@ pid=$(pid_of quarry)
 before=$(pid_of guest)
 ctl call guest '{"do":"link","target":"quarry"}' > /dev/null || :
 await gone "$before"
+await_event "exited guest {refused,link}"
 is "a link to another user's process ends who wanted it" \
     "$(status guest last_exit.reason)" "{refused,link}"
 is "and not the other" "$(pid_of quarry)" "$pid"
