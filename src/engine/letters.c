@@ -40,14 +40,15 @@ add(struct engine *e, uint32_t slot, uint64_t number,
     const struct frame_header *h, const char *payload)
 {
 	struct letter *l = xcalloc(1, sizeof(*l) + h->length);
-	struct letter **at = &engine_child(e, slot)->worker->letters;
+	struct worker *w = engine_child(e, slot)->worker;
 
 	l->number = number;
 	l->h = *h;
 	memcpy(l->payload, payload, h->length);
-	while (*at != NULL)
-		at = &(*at)->next;	/* few: they leave with the turn */
-	*at = l;
+	if (w->letters == NULL)
+		w->letters_end = &w->letters;
+	*w->letters_end = l;
+	w->letters_end = &l->next;
 	return l;
 }
 

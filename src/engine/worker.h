@@ -26,6 +26,7 @@ struct worker {			/* while the child has a socket or a link */
 	uint16_t	 saved;		/* as child.heard, in the snapshot */
 	uint32_t	 missed;	/* messages, since it heard the last */
 	struct letter	*letters;	/* not yet with the kernel */
+	struct letter	**letters_end;	/* where the next goes, behind some */
 };
 
 /* Callers over a link are told apart from those of the control socket. */
