@@ -130,7 +130,7 @@ watch_target(struct engine *e, const char *target)
 		slot = CORE_NONE;
 	if (slot == CORE_NONE || !core_view(e->core, slot, 0, &view))
 		return CORE_NONE;
-	if (engine_child(e, slot)->pid == 0 &&
+	if (!worker_is_there(e, slot) &&
 	    (view.type == CORE_WORKER || view.state != CORE_RUNNING))
 		return CORE_NONE;
 	return slot;
@@ -239,7 +239,7 @@ exit_signal(struct engine *e, uint32_t slot, const char *from,
 {
 	struct child *c = engine_child(e, slot);
 
-	if (c->pid == 0 || worker_exit_signal(e, slot, from, reason) ||
+	if (!worker_is_there(e, slot) || worker_exit_signal(e, slot, from, reason) ||
 	    strcmp(reason, "normal") == 0)
 		return;
 	replace_string(&c->signalled, reason);

@@ -433,6 +433,15 @@ worker_free(struct engine *e, uint32_t slot)
 	c->worker = NULL;
 }
 
+bool
+worker_is_there(struct engine *e, uint32_t slot)
+{
+	const struct child *c = engine_child(e, slot);
+
+	return c->pid != 0 || (c->worker != NULL && c->worker->link != NULL &&
+	    peer_greeted(c->worker->link));
+}
+
 size_t
 worker_room(struct engine *e, uint32_t slot)
 {
