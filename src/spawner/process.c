@@ -28,6 +28,8 @@
 #define INFO_EXIT	(1U << 3)	/* PIDFD_INFO_EXIT: 6.15 */
 #define SECOND		1000000000ULL
 #define STAT_SIZE	1024
+#define PATIENCE_MS	5000	/* in all, with what the machine refuses */
+#define PAUSE_MS	10
 
 struct info {			/* the kernel's struct pidfd_info */
 	uint64_t	mask, cgroup;
@@ -89,6 +91,21 @@ number_at(const char *p)
 	return n;
 }
 
+/* Is it to be asked again, that failed with rc?  Not to know a process that
+ * runs would be to start it twice. */
+static bool
+worth_asking_again(int rc)
+{
+	static int left_ms = PATIENCE_MS;
+
+	if ((rc != -EMFILE && rc != -ENFILE && rc != -ENOMEM && rc != -EINTR &&
+	    rc != -EAGAIN && rc != -EIO) || left_ms <= 0)
+		return false;
+	(void)poll(NULL, 0, PAUSE_MS);
+	left_ms -= PAUSE_MS;
+	return true;
+}
+
 /*
  * A field of /proc/PID/stat, counted as proc(5) does, from the third on; NULL.
  * A process' name, the second, may hold anything.
@@ -99,10 +116,14 @@ stat_field(int pid, int which, char *buf, size_t size)
 	char path[PROCESS_PATH];
 	const char *p;
 	int field;
+	ssize_t n;
 
 	proc_path(pid, "/proc/", "/stat", path);
-	if (read_short(path, buf, size) <= 0)
+	n = read_short(path, buf, size);
+	if (n <= 0) {
+		errno = n < 0 ? (int)-n : ESRCH;
 		return NULL;
+	}
 	p = strrchr(buf, ')');
 	for (field = 2; p != NULL && field < which; field++)
 		p = strchr(p + 1, ' ');
@@ -124,18 +145,20 @@ process_path(int pid, const char *name, char out[PROCESS_PATH])
 	proc_path(pid, "/proc/", name, out);
 }
 
-/* What fdinfo says of the process: its number, -1 when it has been reaped, or
- * -ENOENT. */
+/* What fdinfo says of the process: its number, -1 when it has been reaped,
+ * -ENOENT when it says nothing of one, or another -errno. */
 static int
 pid_of(int fd)
 {
 	static const char name[] = "\nPid:\t";
 	char path[PROCESS_PATH], info[512];
 	const char *p;
+	ssize_t n;
 
 	proc_path(fd, "/proc/self/fdinfo/", "", path);
-	if (read_short(path, info, sizeof(info)) <= 0)
-		return -ENOENT;
+	n = read_short(path, info, sizeof(info));
+	if (n <= 0)
+		return n < -1 ? (int)n : -ENOENT;
 	p = strstr(info, name);
 	if (p == NULL)
 		return -ENOENT;
@@ -152,31 +175,56 @@ clock_ns(clockid_t clock)
 	return (uint64_t)ts.tv_sec * SECOND + (uint64_t)ts.tv_nsec;
 }
 
-int
-process_open_started(int pid, uint64_t at_ns)
+/* When it was started, in ticks; or -errno. */
+static int64_t
+started_at(int pid)
+{
+	char buf[STAT_SIZE];
+	const char *p = stat_field(pid, 22, buf, sizeof(buf));
+
+	return p != NULL ? (int64_t)number_at(p) : -errno;
+}
+
+static int
+open_started(int pid, uint64_t at_ns)
 {
 	long hz = sysconf(_SC_CLK_TCK);
-	uint64_t ticks, latest;
-	int fd = process_open(pid);
+	uint64_t latest;
+	int64_t ticks;
+	int it, fd = process_open(pid);
 
 	if (fd < 0)
 		return fd;
-	ticks = process_field(pid, 22);	/* when it was started */
+	ticks = started_at(pid);
 	latest = at_ns + clock_ns(CLOCK_BOOTTIME) - clock_ns(CLOCK_MONOTONIC);
 	latest = latest / (SECOND / (uint64_t)(hz > 0 ? hz : 100));
+	it = pid_of(fd);
 	/* Not reaped yet: that was the one, and not the next of its number. */
-	if (ticks == 0 || ticks > latest || pid_of(fd) != pid) {
-		(void)close(fd);
-		return -ESRCH;
-	}
-	return fd;
+	if (ticks > 0 && (uint64_t)ticks <= latest && it == pid)
+		return fd;
+	(void)close(fd);
+	return ticks < -1 ? (int)ticks : it < -1 ? it : -ESRCH;
+}
+
+int
+process_open_started(int pid, uint64_t at_ns)
+{
+	int rc;
+
+	do
+		rc = open_started(pid, at_ns);
+	while (rc < 0 && worth_asking_again(rc));
+	return rc;
 }
 
 bool
 process_is(int fd, int pid)
 {
-	int it = pid_of(fd);
+	int it;
 
+	do
+		it = pid_of(fd);
+	while (it < 0 && worth_asking_again(it));
 	return it == pid || it == -1;
 }
 
