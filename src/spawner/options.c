@@ -63,8 +63,13 @@ absolute(const char *path, char *out)
 
 	if (path[0] == '/')
 		return join(NULL, path, out);
-	if (getcwd(cwd, sizeof(cwd) - 1) == NULL)
-		return -errno;
+	if (getcwd(cwd, sizeof(cwd) - 1) == NULL) {
+		int error = errno;
+
+		SAY(STDERR_FILENO, path, " is relative to the current "
+		    "directory, which cannot be told: ", strerror(error));
+		return -error;
+	}
 	len = strlen(cwd);
 	if (len > 1) {
 		cwd[len] = '/';
@@ -151,6 +156,7 @@ static int
 take(struct options *o, int c)
 {
 	char *path = NULL;
+	int rc;
 
 	switch (c) {
 	case 'b': o->background = true; return GO_ON;
@@ -167,9 +173,10 @@ take(struct options *o, int c)
 	}
 	if (optarg[0] == '\0')
 		return complain("an empty argument to", c);
-	if (absolute(optarg, path) == 0)
-		return GO_ON;
-	return complain("a path that is too long:", c);
+	rc = absolute(optarg, path);
+	if (rc == -ENAMETOOLONG)
+		return complain("a path that is too long:", c);
+	return rc < 0 ? 1 : GO_ON;
 }
 
 /* Whoever is about to become us asks: can we read that? */
