@@ -81,6 +81,13 @@ worker_key_is(uint64_t key)
 
 /* --- the listening socket --- */
 
+static int
+open_paths(const struct engine *e)
+{
+	return openat(e->runtime_fd, "paths",
+	    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 /* $RUNTIME/paths, made when it is not there; -errno. */
 static int
 paths_dir(struct engine *e)
@@ -89,10 +96,10 @@ paths_dir(struct engine *e)
 
 	if (e->paths_fd > 0)
 		return e->paths_fd;
-	if (mkdirat(e->runtime_fd, "paths", 0711) < 0 && errno != EEXIST)
-		return -errno;
-	fd = openat(e->runtime_fd, "paths",
-	    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = open_paths(e);
+	if (fd < 0 && errno == ENOENT &&
+	    mkdirat(e->runtime_fd, "paths", 0711) == 0)
+		fd = open_paths(e);
 	if (fd < 0)
 		return -errno;
 	e->paths_fd = fd;
