@@ -75,7 +75,7 @@ CALL(int, -1, symlinkat, (const char *a, int d, const char *b), (a, d, b),
 CALL(int, -1, unlink, (const char *p), (p), "o", "EROFS EACCES")
 CALL(int, -1, unlinkat, (int d, const char *p, int f), (d, p, f), "oel",
     "EROFS EACCES")
-CALL(int, -1, epoll_create1, (int f), (f), "oel", "EMFILE! ENFILE! ENOMEM!")
+CALL(int, -1, epoll_create1, (int f), (f), "oel", "EMFILE ENFILE ENOMEM")
 CALL(int, -1, epoll_ctl, (int e, int op, int fd, struct epoll_event *ev),
     (e, op, fd, ev), "oel", "ENOMEM ENOSPC")
 CALL(int, -1, epoll_wait, (int e, struct epoll_event *ev, int n, int ms),
