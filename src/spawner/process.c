@@ -99,7 +99,7 @@ worth_asking_again(int rc)
 	static int left_ms = PATIENCE_MS;
 
 	if ((rc != -EMFILE && rc != -ENFILE && rc != -ENOMEM && rc != -EINTR &&
-	    rc != -EAGAIN && rc != -EIO) || left_ms <= 0)
+	    rc != -EAGAIN && rc != -EIO && rc != -EACCES) || left_ms <= 0)
 		return false;
 	(void)poll(NULL, 0, PAUSE_MS);
 	left_ms -= PAUSE_MS;
