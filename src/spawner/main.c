@@ -238,8 +238,8 @@ init_heir(struct spawner *sp)
 	rc = heir_receive(sp, sp->heir);
 	if (rc != 0)
 		(void)close(sp->heir);
-	else
-		rc = crash_init(sp);
+	else if ((rc = crash_init(sp)) < 0)
+		SAY(sp->err, "cannot start: ", strerror(-rc));
 	if (rc == 0)
 		rc = runtime_own(sp);
 	if (rc != 0)
