@@ -7,6 +7,9 @@
  */
 #include "engine/worker.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 #include "libotp/peer.h"
 
 #define HEARD_AHEAD	0x2000	/* of what is saved: tags are 16 bits */
@@ -78,6 +81,15 @@ workers_heard(struct engine *e)
 	}
 }
 
+/* Short of memory, as everywhere: the next engine finds it in the socket. */
+static int
+or_abort(int rc)
+{
+	if (rc == -ENOMEM)
+		abort();
+	return rc;
+}
+
 bool
 worker_hear(struct engine *e, uint32_t slot)
 {
@@ -87,10 +99,11 @@ worker_hear(struct engine *e, uint32_t slot)
 	int rc;
 
 	note_read(w);
-	rc = peer_read(w->link);
+	rc = or_abort(peer_read(w->link));
 	if (rc <= 0)
 		return rc == 0;
-	while (w->link != NULL && (rc = peer_next(w->link, &h, &payload)) > 0)
+	while (w->link != NULL &&
+	    (rc = or_abort(peer_next(w->link, &h, &payload))) > 0)
 		said(e, slot, &h, payload);
 	return rc >= 0;		/* 1: it was closed over what it said */
 }
@@ -105,8 +118,8 @@ worker_drain(struct engine *e, uint32_t slot)
 
 	if (w == NULL)
 		return;
-	while (w->link != NULL && peer_read(w->link) == 1)
+	while (w->link != NULL && or_abort(peer_read(w->link)) == 1)
 		while (w->link != NULL &&
-		    peer_next(w->link, &h, &payload) > 0)
+		    or_abort(peer_next(w->link, &h, &payload)) > 0)
 			said(e, slot, &h, payload);
 }

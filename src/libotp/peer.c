@@ -312,6 +312,8 @@ peer_read(struct peer *p)
 		p->stuck = p->leaves;
 		return 0;
 	}
+	if (got == -ENOMEM || got == -ENOBUFS)
+		return 0;	/* the kernel's: it is still there */
 	if (got < 0)
 		return (int)got;
 	n = (size_t)got;

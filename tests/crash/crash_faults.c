@@ -317,15 +317,16 @@ launch(const struct run *run)
 
 /* An error of the table; fn for each place and call. */
 static void
-each_call(struct run *run, char *error, void (*fn)(const struct run *run))
+each_call(struct run *run, char *error, char letter,
+    void (*fn)(const struct run *run))
 {
-	size_t len = strlen(error);
+	const char *who;
 
-	run->loud = len > 0 && error[len - 1] == '!';
-	if (run->loud)
-		error[len - 1] = '\0';
-	run->error = error;
-	for (unsigned n = 0; *error != '\0' && n < CALLS * FAULT_PHASES; n++) {
+	run->error = strsep(&error, "!");
+	who = error;
+	run->loud = who != NULL && (*who == '\0' || strchr(who,
+	    tolower((unsigned char)letter)) != NULL);
+	for (unsigned n = 0; *run->error != '\0' && n < CALLS * FAULT_PHASES; n++) {
 		run->place = places[n % FAULT_PHASES];
 		run->call = 1 + n / FAULT_PHASES;
 		fn(run);
@@ -357,7 +358,7 @@ each_fault(void (*fn)(const struct run *run))
 			run.program = program_of(*p);
 			(void)strcpy(words, calls[i].errors);
 			while ((error = strsep(&rest, " ")) != NULL)
-				each_call(&run, error, fn);
+				each_call(&run, error, *p, fn);
 		}
 	}
 }

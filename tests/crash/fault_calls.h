@@ -7,7 +7,7 @@
  *	CALL(type, failure, name, parameters, arguments, programs, errors)
  *		a call that may fail and is made to; programs: letters o, e, l,
  *		or O, E, L where the day that is tried may not come to it;
- *		behind an error "!": somebody has to be told
+ *		behind an error "!": somebody has to be told; "!oe": of o and e
  *	SYS(name, programs, errors)
  *		the same by syscall(2), before an execve(2)
  *	NEVER(name)		a system call that cannot fail as it is used, or
@@ -112,11 +112,11 @@ CALL(int, -1, waitid, (idtype_t t, id_t i, siginfo_t *si, int o),
 CALL(pid_t, -1, waitpid, (pid_t p, int *st, int o), (p, st, o), "o", "EINTR")
 
 /* --- memory, and what the C library asks the system for --- */
-CALL(void *, NULL, calloc, (size_t n, size_t m), (n, m), "oel", "ENOMEM!")
+CALL(void *, NULL, calloc, (size_t n, size_t m), (n, m), "oel", "ENOMEM!oe")
 CALL(void *, NULL, malloc, (size_t n), (n), "eL", "ENOMEM!")
 CALL(void *, NULL, realloc, (void *p, size_t n), (p, n), "el", "ENOMEM")
 CALL(void *, NULL, reallocarray, (void *p, size_t n, size_t m), (p, n, m),
-    "el", "ENOMEM!")
+    "el", "ENOMEM!e")
 CALL(char *, NULL, strdup, (const char *s), (s), "el", "ENOMEM!")
 
 /* --- in the new process, ahead of its program --- */
