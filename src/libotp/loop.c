@@ -271,39 +271,54 @@ handle_event(struct otp *o, const struct epoll_event *ev)
 	}
 }
 
-/* One that stands apart is in no round, but may have said something before. */
+/* One that stands apart is in no round, but may have hung up, too. */
 static void
 hear_hot(struct otp *o)
 {
 	struct otpi_conn *c = o->srv->hot;
+	struct pollfd p = { .fd = c == NULL ? -1 : c->fd };
 	int rc = 1;
 
-	for (int i = 0; i < HOT_CREDIT && rc > 0 && c != NULL && c->apart &&
-	    c->dead == 0 && !c->paused && !o->srv->ended; i++) {
+	if (c == NULL || !c->apart || poll(&p, 1, 0) <= 0)
+		return;
+	for (int i = 0; i < HOT_CREDIT && rc > 0 && c->dead == 0 &&
+	    !c->paused && !o->srv->ended; i++) {
 		rc = otpi_conn_recv(o, c);
 		otpi_caller_received(o, c, rc);
 	}
 }
 
 /*
- * The engine comes last: what it says of the end of others comes behind all
- * that these had said.
+ * Who has hung up comes before the engine: what it says of the end of others
+ * comes behind all that these had said.  The rest comes behind the engine: they
+ * may ask for what they know that it has said.
  */
+enum order { HUNG_UP, ENGINE, OTHERS, NORDERS };
+
+static enum order
+order_of(const struct epoll_event *ev)
+{
+	if (*(const enum otpi_kind *)ev->data.ptr == OTPI_LINK)
+		return ENGINE;
+	return ev->events & EPOLLHUP ? HUNG_UP : OTHERS;
+}
+
 static void
 handle_events(struct otp *o, const struct epoll_event *ev, int n)
 {
-	const struct epoll_event *link = NULL;
+	enum order orders[EVENTS];	/* who is handled may be freed */
 
-	for (int i = 0; i < n && !o->srv->ended; i++)
-		if (*(const enum otpi_kind *)ev[i].data.ptr == OTPI_LINK)
-			link = &ev[i];
-		else
-			handle_event(o, &ev[i]);
-	if (link == NULL || o->srv->ended)
-		return;
-	hear_hot(o);
-	if (!o->srv->ended)
-		handle_event(o, link);
+	for (int i = 0; i < n; i++)
+		orders[i] = order_of(&ev[i]);
+	for (enum order now = 0; now < NORDERS; now++)
+		for (int i = 0; i < n && !o->srv->ended; i++) {
+			if (orders[i] != now)
+				continue;
+			if (now == ENGINE)
+				hear_hot(o);
+			if (!o->srv->ended)
+				handle_event(o, &ev[i]);
+		}
 }
 
 /* A caller that is alone in its round is worth reading without asking. */

@@ -61,9 +61,13 @@ ask() {
 	ctl -q "$@" > /dev/null 2>&1
 	ctl -q sync --timeout 20 || echo "no sync after $*"
 }
+# By what they execute: their command lines are there a moment later.
+running() {
+	find /proc/[0-9]*/exe -maxdepth 0 -lname "$SVC" 2>/dev/null | wc -l
+}
 look() {
 	ctl --json apps | pick '*.state'
-	services | wc -l
+	running
 }
 day() {
 	start

@@ -374,6 +374,26 @@ START_TEST(M1_a_down_comes_behind_all_that_the_process_had_sent)
 }
 END_TEST
 
+/* Who calls may know of the end already, from the engine, too. */
+START_TEST(M1_a_caller_that_knows_of_an_end_comes_behind_its_down)
+{
+	int fd = raw_open(rig.socket);
+	uint64_t nap;
+
+	rig_ok(&rig, "monitor");
+	raw_expect(rig.engine, FRAME_CAST, "\"monitor\"", NULL);
+	ck_assert_int_eq(otp_send_request(rig.o, rig.socket, "nap", 3, &nap),
+	    0);
+	(void)otp_flush(rig.o);
+	raw_send(rig.engine, FRAME_DOWN, 0, 0, 1, "{\"reason\":\"killed\"}");
+	raw_send(fd, FRAME_CALL, 0, 0, 1, "heard");
+	raw_expect(fd, FRAME_REPLY, "0", NULL);
+	ck_assert_int_eq(otp_receive_response(rig.o, nap, 5000, NULL, NULL),
+	    0);
+	(void)close(fd);
+}
+END_TEST
+
 static void
 start_plain(void)
 {
@@ -417,6 +437,7 @@ main(void)
 	};
 	const TTest *const signals[] = {
 		M1_a_down_comes_behind_all_that_the_process_had_sent,
+		M1_a_caller_that_knows_of_an_end_comes_behind_its_down,
 	};
 	Suite *suite = suite_create("otp_odd");
 	SRunner *sr;
