@@ -198,16 +198,16 @@ static void
 say_holder(struct engine *e, const struct caller *c, uint32_t holder,
     const char *key, const char *word)
 {
-	struct child *child = engine_child(e, holder);
+	int32_t pid = worker_pid(e, holder);
 	struct out o = { 0 };
 
 	out_text(&o, "{");
 	if (key != NULL)
 		out_key_string(&o, key, word);
-	out_key_string(&o, "path", child->path);
+	out_key_string(&o, "path", engine_child(e, holder)->path);
 	out_key(&o, "pid");
-	if (child->pid != 0)
-		out_format(&o, "%d", child->pid);
+	if (pid != 0)
+		out_format(&o, "%d", pid);
 	else
 		out_text(&o, "null");
 	out_text(&o, "}");

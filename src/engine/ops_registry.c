@@ -123,10 +123,8 @@ holder_of(struct engine *e, const struct registry *r, struct bytes key)
 static void
 put_holder(struct engine *e, struct out *o, uint32_t slot)
 {
-	const struct child *child = engine_child(e, slot);
-
-	out_key_string(o, "path", child->path);
-	out_key_int(o, "pid", child->pid);
+	out_key_string(o, "path", engine_child(e, slot)->path);
+	out_key_int(o, "pid", worker_pid(e, slot));
 }
 
 static void

@@ -239,7 +239,8 @@ exit_signal(struct engine *e, uint32_t slot, const char *from,
 {
 	struct child *c = engine_child(e, slot);
 
-	if (!worker_is_there(e, slot) || worker_exit_signal(e, slot, from, reason) ||
+	if (!worker_is_there(e, slot) ||
+	    worker_exit_signal(e, slot, from, reason) ||
 	    strcmp(reason, "normal") == 0)
 		return;
 	replace_string(&c->signalled, reason);

@@ -449,6 +449,17 @@ worker_is_there(struct engine *e, uint32_t slot)
 	    peer_greeted(c->worker->link));
 }
 
+int32_t
+worker_pid(struct engine *e, uint32_t slot)
+{
+	const struct child *c = engine_child(e, slot);
+	const char *name, *path;
+
+	if (c->pid != 0 || !worker_is_there(e, slot))
+		return c->pid;
+	return peer_hello(c->worker->link, &name, &path)->pid;
+}
+
 size_t
 worker_room(struct engine *e, uint32_t slot)
 {

@@ -75,6 +75,9 @@ void	worker_tell(struct engine *e, uint32_t slot, const char *payload,
 	    size_t len, size_t max);
 /* It has a process, of which the spawner's word may still be on its way. */
 bool	worker_is_there(struct engine *e, uint32_t slot);
+/* Of that process; until the spawner's word is there, as it says itself.  0:
+ * there is none. */
+int32_t	worker_pid(struct engine *e, uint32_t slot);
 /* The longest payload that it surely takes. */
 size_t	worker_room(struct engine *e, uint32_t slot);
 void	worker_flush_all(struct engine *e);
