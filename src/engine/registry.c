@@ -167,6 +167,20 @@ put_value(struct engine *e, struct registry_entry *x, struct bytes value)
 	x->value_len = (uint32_t)value.len;
 }
 
+/* An owner's latest is its last also where a snapshot had another order: by
+ * that a repeated register is known. */
+static void
+keep_latest_last(struct engine *e, struct registry_entry *x)
+{
+	struct registry_entry **head = head_of(e, x, OF_OWNER);
+	struct registry_entry *before = x->prev[OF_OWNER];
+
+	if (before->id <= x->id)	/* or x itself */
+		return;
+	delist(head, before, OF_OWNER);
+	enlist(head, before, OF_OWNER);
+}
+
 struct registry_entry *
 registry_put_entry(struct engine *e, struct registry *r, uint32_t slot,
     struct bytes key, struct bytes value, uint64_t id)
@@ -180,6 +194,7 @@ registry_put_entry(struct engine *e, struct registry *r, uint32_t slot,
 	for (int i = 0; i < REGISTRY_NLISTS; i++)
 		enlist(head_of(e, x, (enum registry_list)i), x,
 		    (enum registry_list)i);
+	keep_latest_last(e, x);
 	x->key->n++;
 	r->n++;
 	e->loose_entries += !r->configured;

@@ -67,6 +67,28 @@ fill(struct registry *r)
 	return n;
 }
 
+/* A repeated register is known by it; a snapshot may have another order. */
+START_TEST(the_latest_of_an_owner_is_its_last_whatever_came_first)
+{
+	static const uint64_t ids[] = { 7, 5, 9, 6, 8 };
+	struct registry_entry *x;
+	struct registry *r;
+	char key[2] = "a";
+	unsigned n = 0;
+
+	begin();
+	r = registry_make(&engine, "r", false);
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++, key[0]++)
+		(void)registry_put_entry(&engine, r, 1, bytes(key), bytes(""),
+		    ids[i]);
+	ck_assert_uint_eq(owner.entries->prev[OF_OWNER]->id, 9);
+	for (x = owner.entries; x != NULL; x = x->next[OF_OWNER])
+		n++;
+	ck_assert_uint_eq(n, 5);
+	end();
+}
+END_TEST
+
 START_TEST(those_made_at_run_time_share_a_bound)
 {
 	struct config_registry want = { .name = (char *)(uintptr_t)"b",
@@ -127,6 +149,8 @@ main(void)
 	SRunner *sr;
 	int failed;
 
+	tcase_add_test(tc,
+	    the_latest_of_an_owner_is_its_last_whatever_came_first);
 	tcase_add_test(tc, those_made_at_run_time_share_a_bound);
 	tcase_add_test(tc, metadata_counts);
 	suite_add_tcase(s, tc);
