@@ -169,7 +169,8 @@ change_of(const struct core *c, struct child *ch,
 
 	if (ch->state != CORE_STOPPED && !same_spec)
 		return CORE_CHANGE;
-	if (ch->state == CORE_STOPPED && ch->parent->sup->phase != PHASE_DOWN && !ch->held &&
+	if (ch->state == CORE_STOPPED && !ch->held &&
+	    ch->parent->sup->phase != PHASE_DOWN &&
 	    ((ch->parked && !spec->down) || to_be_tried(c, ch, spec, same)))
 		return CORE_TRY;
 	return same_spec && same_settings(c, ch, spec, same) ? CORE_KEEP :

@@ -392,7 +392,8 @@ otpi_conn_add(struct otpi_conn *c, uint8_t type, const void *payload,
 	struct otpi_buf *b = &c->out;
 	uint8_t *at = b->data + b->end;
 
-	if (!c->dirty || len > PAYLOAD_MIN || b->cap - b->end < FRAME_HEADER_LEN + len ||
+	if (!c->dirty || len > PAYLOAD_MIN ||
+	    b->cap - b->end < FRAME_HEADER_LEN + len ||
 	    b->end - b->pos + FRAME_HEADER_LEN + len >= c->full + OTPI_CORK)
 		return false;
 	encode(at, &h);

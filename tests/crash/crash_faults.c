@@ -326,7 +326,8 @@ each_call(struct run *run, char *error, char letter,
 	who = error;
 	run->loud = who != NULL && (*who == '\0' || strchr(who,
 	    tolower((unsigned char)letter)) != NULL);
-	for (unsigned n = 0; *run->error != '\0' && n < CALLS * FAULT_PHASES; n++) {
+	for (unsigned n = 0; *run->error != '\0' && n < CALLS * FAULT_PHASES;
+	    n++) {
 		run->place = places[n % FAULT_PHASES];
 		run->call = 1 + n / FAULT_PHASES;
 		fn(run);
