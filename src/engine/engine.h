@@ -301,6 +301,7 @@ struct engine {
 	struct listed	*list;
 	uint32_t	 nlist, list_cap;
 	uint32_t	 asked;		/* signals that the last one missed */
+	struct loop_timer hold_timer;	/* when the hold ends at the latest */
 
 	bool		 listed;	/* the spawner has told everything */
 	bool		 booted;

@@ -201,16 +201,15 @@ quit_now(void *arg)
 static void
 stop_all(struct engine *e)
 {
-	static struct loop_timer timer;
 	struct spawn_signal term = { .sig = SIGTERM };
 
 	for (uint32_t i = 0; i < e->nlist; i++)
 		if (e->list[i].told.state == SPAWN_ALIVE)
 			link_put(&e->spawner, SPAWN_SIGNAL, e->list[i].inc,
 			    &term, sizeof(term));
-	timer.fn = quit_now;
-	timer.arg = e;
-	(void)loop_timer_set(e->loop, &timer,
+	e->hold_timer.fn = quit_now;
+	e->hold_timer.arg = e;
+	(void)loop_timer_set(e->loop, &e->hold_timer,
 	    loop_now_ms() + HOLD_PATIENCE_MS);
 }
 

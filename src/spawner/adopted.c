@@ -19,9 +19,10 @@
 #define LOOK_AGAIN	(100 * MS)	/* at those that cannot be watched */
 
 bool
-adopted_check(const struct child *c)
+adopted_check(struct spawner *sp, const struct child *c)
 {
-	return c->adopted && c->code >= LOW_FDS && process_is(c->code, c->pid);
+	return c->adopted && c->code >= LOW_FDS &&
+	    process_is(c->code, c->pid, &sp->patience_ms);
 }
 
 void

@@ -9,7 +9,7 @@
 #include "spawner/state.h"
 
 /* May c be watched: is what it says its descriptor one of its process? */
-bool	adopted_check(const struct child *c);
+bool	adopted_check(struct spawner *sp, const struct child *c);
 /* Calls fn for the descriptor of each, below slot high.  Async-signal-safe. */
 void	adopted_each_fd(const struct child *slots, uint32_t high,
 	    void (*fn)(int fd));

@@ -248,11 +248,12 @@ copy_table(int number)
 
 /* The old one has the pipes and writes what is in them; it may not listen. */
 static void
-end_logger(struct program *logger)
+end_logger(struct spawner *sp, struct program *logger)
 {
 	int pid = logger->pid, fd;
 
-	fd = process_open_started(pid, logger->start_ns + PROGRAM_SLACK);
+	fd = process_open_started(pid, logger->start_ns + PROGRAM_SLACK,
+	    &sp->patience_ms);
 	channel_finish(logger);
 	logger->pid = 0;
 	if (fd < 0)
@@ -291,7 +292,7 @@ make_manifest(struct spawner *sp, int number)
 		m->keeper = 0;
 		manifest_translate(m, (uint32_t)(held /
 		    (int64_t)sizeof(struct held)), translate);
-		end_logger(&m->logger);
+		end_logger(sp, &m->logger);
 	}
 	(void)munmap(m, sizeof(*m));
 	if (rc < 0)

@@ -140,15 +140,14 @@ held_put(struct held_table *t, uint64_t key, enum held_kind kind,
 
 /* Only a pipe that was dropped may have its key twice. */
 static bool
-believable(struct held_table *t, const struct held *e, bool (*claim)(int fd))
+believable(struct held_table *t, const struct held *e)
 {
 	return e->kind < HELD_NKINDS &&
-	    (e->kind == HELD_DROPPED || held_find(t, e->key) == NULL) &&
-	    claim(e->fd);
+	    (e->kind == HELD_DROPPED || held_find(t, e->key) == NULL);
 }
 
 uint32_t
-held_load(struct held_table *t, bool (*claim)(int fd))
+held_load(struct held_table *t, bool (*claim)(void *arg, int fd), void *arg)
 {
 	uint32_t bad = 0, high = t->backed, i;
 	uint32_t *head;
@@ -161,7 +160,7 @@ held_load(struct held_table *t, bool (*claim)(int fd))
 		bool is_free = e->kind == HELD_FREE;
 
 		e->queued = e->told = false;
-		if (is_free || !believable(t, e, claim)) {
+		if (is_free || !believable(t, e) || !claim(arg, e->fd)) {
 			bad += !is_free;
 			e->kind = HELD_FREE;
 			e->next = t->free;

@@ -45,7 +45,8 @@ struct held_table {
 /* What somebody has left in the slots that have memory, as far as it can be
  * believed; returns how many could not.  claim says that a descriptor is open
  * and nobody else's. */
-uint32_t held_load(struct held_table *t, bool (*claim)(int fd));
+uint32_t held_load(struct held_table *t, bool (*claim)(void *arg, int fd),
+	    void *arg);
 /* Memory for the first ones; -errno. */
 int	held_init(struct held_table *t);
 struct held *held_find(struct held_table *t, uint64_t key);

@@ -37,6 +37,7 @@ static struct kept {
 	struct child	*slots;
 	uint32_t	 high, held;	/* slots that there may be */
 	uint32_t	 alive;
+	int		 patience_ms;	/* with the machine, as it begins */
 	int		 epoll, signals, listener;
 	ino_t		 inode;		/* of the listener's name */
 	/* the hand-over under way */
@@ -53,7 +54,8 @@ kill_program(struct program *p)
 
 	if (p->pid <= 1)
 		return;
-	fd = process_open_started(p->pid, p->start_ns + PROGRAM_SLACK);
+	fd = process_open_started(p->pid, p->start_ns + PROGRAM_SLACK,
+	    &kept.patience_ms);
 	if (fd >= 0) {
 		process_signal(fd, p->pid, SIGKILL, false);
 		(void)process_ended(fd, PATIENCE_MS);
@@ -66,8 +68,9 @@ kill_program(struct program *p)
 static void
 undo_start(struct child *c)
 {
-	int pid = c->pid, fd = process_open_started(pid, now_ns());
+	int pid = c->pid, fd;
 
+	fd = process_open_started(pid, now_ns(), &kept.patience_ms);
 	c->pid = 0;
 	if (fd < 0)
 		return;
@@ -91,7 +94,8 @@ hold_children(void)
 			undo_start(c);
 		if (c->state != SPAWN_ALIVE || c->adopted)
 			continue;
-		c->code = process_open_started(c->pid, c->start_ns);
+		c->code = process_open_started(c->pid, c->start_ns,
+		    &kept.patience_ms);
 		c->adopted = 1;
 	}
 }
@@ -420,6 +424,7 @@ keep(struct spawner *sp)
 	int i, n;
 
 	measure(sp);
+	kept.patience_ms = PROCESS_PATIENCE_MS;
 	let_go(sp);
 	kill_program(&kept.m->engine);
 	hold_children();

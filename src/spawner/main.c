@@ -23,6 +23,7 @@
 #include "spawner/keeper.h"
 #include "spawner/linger.h"
 #include "spawner/options.h"
+#include "spawner/process.h"
 #include "spawner/programs.h"
 #include "spawner/quit.h"
 #include "spawner/reap.h"
@@ -427,7 +428,8 @@ main(int argc, char **argv)
 	int manifest, rc;
 
 	sp->ready = -1;
-	manifest = takeover_asked();
+	sp->patience_ms = PROCESS_PATIENCE_MS;
+	manifest = takeover_asked(sp);
 	sp->env = environ;
 	rc = options_parse(argc, argv, &sp->opt);
 	if (rc >= 0)

@@ -60,7 +60,9 @@ static const struct {
 };
 _Static_assert(sizeof(places) / sizeof(places[0]) == MANIFEST_NFDS, "places");
 
-static uint64_t claimed[FDS_MAX / 64];	/* one bit for each descriptor */
+struct claims {
+	uint64_t	bits[FDS_MAX / 64];	/* one for each descriptor */
+};
 
 int *
 manifest_fd(struct spawner *sp, enum manifest_fd which)
@@ -68,8 +70,8 @@ manifest_fd(struct spawner *sp, enum manifest_fd which)
 	return (int *)(void *)((char *)sp + places[which].at);
 }
 
-const char *
-manifest_form(void)
+void
+manifest_form(char out[MANIFEST_FORM])
 {
 	static const long parts[] = {
 		MANIFEST_VERSION, sizeof(struct manifest),
@@ -77,23 +79,21 @@ manifest_form(void)
 		sizeof(struct inbox), sizeof(struct held), HELD_SLOTS,
 		sizeof(struct child), TABLE_SLOTS, MANIFEST_NFDS
 	};
-	static char form[MANIFEST_FORM];
 	char number[SAY_NUMBER];
 	size_t i, len = 0, n;
 
-	memset(form, 0, sizeof(form));
+	memset(out, 0, MANIFEST_FORM);
 	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		const char *digits = say_number(parts[i], number);
 
 		n = strlen(digits);
-		if (len + n + 1 >= sizeof(form))
+		if (len + n + 1 >= MANIFEST_FORM)
 			break;
 		if (i > 0)
-			form[len++] = ',';
-		memcpy(form + len, digits, n);
+			out[len++] = ',';
+		memcpy(out + len, digits, n);
 		len += n;
 	}
-	return form;
 }
 
 static uint64_t
@@ -171,13 +171,13 @@ find_program(char out[PATH_MAX])
 void
 manifest_seal(struct spawner *sp)
 {
-	static struct manifest_constant made;
+	struct manifest_constant made;
 	struct manifest_constant *c = &made;
 	size_t i;
 
 	memset(c, 0, sizeof(*c));
 	c->magic = MAGIC;
-	memcpy(c->form, manifest_form(), sizeof(c->form));
+	manifest_form(c->form);
 	for (i = 0; i < sizeof(version); i++)
 		c->version[i] = version[i];
 	memcpy(c->runtime, sp->opt.runtime, strlen(sp->opt.runtime));
@@ -211,9 +211,12 @@ manifest_excuses(int rc)
 int
 manifest_check(const struct manifest_constant *c)
 {
+	char form[MANIFEST_FORM];
+
 	if (c->magic != MAGIC)
 		return -EBADMSG;
-	if (memcmp(c->form, manifest_form(), sizeof(c->form)) != 0)
+	manifest_form(form);
+	if (memcmp(c->form, form, sizeof(form)) != 0)
 		return -EPROTO;
 	if (c->sum != sum_of(c) || !ended(c->version, sizeof(c->version)) ||
 	    !ended(c->runtime, sizeof(c->runtime)) ||
@@ -225,27 +228,29 @@ manifest_check(const struct manifest_constant *c)
 
 /* It is open, above the slots for staging, and named for the first time. */
 static bool
-claim(int fd)
+claim(void *arg, int fd)
 {
+	struct claims *all = arg;
 	uint64_t bit;
 
 	if (fd < LOW_FDS || fd >= FDS_MAX)
 		return false;
 	bit = 1ULL << (fd % 64);
-	if ((claimed[fd / 64] & bit) != 0 || fcntl(fd, F_GETFD) < 0)
+	if ((all->bits[fd / 64] & bit) != 0 || fcntl(fd, F_GETFD) < 0)
 		return false;
-	claimed[fd / 64] |= bit;
+	all->bits[fd / 64] |= bit;
 	return true;
 }
 
 static int
-load_constant(struct spawner *sp, const struct manifest_constant *c)
+load_constant(struct spawner *sp, const struct manifest_constant *c,
+    struct claims *claims)
 {
 	struct stat st;
 	size_t i;
 
 	for (i = 0; i < MANIFEST_NFDS; i++) {
-		if (!claim(c->fds[i]))
+		if (!claim(claims, c->fds[i]))
 			return -EBADF;
 		if (fstat(c->fds[i], &st) < 0)
 			return -errno;
@@ -262,7 +267,7 @@ load_constant(struct spawner *sp, const struct manifest_constant *c)
 
 /* What it had scheduled is begun anew. */
 static uint32_t
-load_program(struct program *p, const char *name)
+load_program(struct program *p, const char *name, struct claims *claims)
 {
 	struct program was = *p;
 	uint32_t bad = 0;
@@ -277,7 +282,7 @@ load_program(struct program *p, const char *name)
 		p->pid = was.pid;
 	else
 		bad += was.pid != 0;
-	if (was.channel >= 0 && claim(was.channel))
+	if (was.channel >= 0 && claim(claims, was.channel))
 		p->channel = was.channel;
 	else
 		bad += was.channel != -1;
@@ -285,7 +290,7 @@ load_program(struct program *p, const char *name)
 }
 
 static uint32_t
-load_inbox(struct inbox *in)
+load_inbox(struct inbox *in, struct claims *claims)
 {
 	uint32_t bad = 0;
 
@@ -293,7 +298,7 @@ load_inbox(struct inbox *in)
 		in->len = in->at = 0;
 		bad++;
 	}
-	if (in->fd != -1 && !claim(in->fd)) {
+	if (in->fd != -1 && !claim(claims, in->fd)) {
 		in->fd = -1;
 		bad++;
 	}
@@ -303,29 +308,31 @@ load_inbox(struct inbox *in)
 /* They come first: were one closed as anything else, a service that runs
  * would be taken for one that has ended. */
 static void
-claim_adopted(struct table *t)
+claim_adopted(struct spawner *sp, struct claims *claims)
 {
+	struct table *t = &sp->table;
 	uint32_t i;
 
 	for (i = 1; i < t->high; i++) {
 		struct child *c = &t->slots[i];
 
 		if (c->state == SPAWN_ALIVE && c->adopted &&
-		    !(process_is(c->code, c->pid) && claim(c->code)))
+		    !(process_is(c->code, c->pid, &sp->patience_ms) &&
+		    claim(claims, c->code)))
 			c->code = -1;
 	}
 }
 
 static uint32_t
-load_rest(struct spawner *sp, struct manifest *m)
+load_rest(struct spawner *sp, struct manifest *m, struct claims *claims)
 {
 	uint32_t bad = 0;
 
-	bad += load_program(&m->engine, "engine");
-	bad += load_program(&m->logger, "logger");
-	bad += held_load(&sp->held, claim);
-	bad += load_inbox(&m->in);
-	if (m->ready != -1 && !claim(m->ready)) {
+	bad += load_program(&m->engine, "engine", claims);
+	bad += load_program(&m->logger, "logger", claims);
+	bad += held_load(&sp->held, claim, claims);
+	bad += load_inbox(&m->in, claims);
+	if (m->ready != -1 && !claim(claims, m->ready)) {
 		m->ready = -1;
 		bad++;
 	}
@@ -338,6 +345,7 @@ load_rest(struct spawner *sp, struct manifest *m)
 int
 manifest_load(struct spawner *sp, int fd, uint32_t *out_bad)
 {
+	struct claims claims = { 0 };
 	struct manifest *m;
 	int64_t backed;
 	uint32_t bad;
@@ -349,10 +357,9 @@ manifest_load(struct spawner *sp, int fd, uint32_t *out_bad)
 	rc = runtime_map(fd, sizeof(*m), (void **)&m);
 	if (rc < 0)
 		return rc;
-	memset(claimed, 0, sizeof(claimed));
 	rc = manifest_check(&m->c);
 	if (rc == 0)
-		rc = load_constant(sp, &m->c);
+		rc = load_constant(sp, &m->c, &claims);
 	if (rc == 0 && sp->manifest != fd)
 		rc = -EBADF;
 	if (rc == 0)
@@ -361,11 +368,11 @@ manifest_load(struct spawner *sp, int fd, uint32_t *out_bad)
 		(void)munmap(m, sizeof(*m));
 		return rc;
 	}
-	claim_adopted(&sp->table);
+	claim_adopted(sp, &claims);
 	point_at(sp, m);
 	sp->held.backed = (uint32_t)((backed - (int64_t)offsetof(struct
 	    manifest, held)) / (int64_t)sizeof(struct held));
-	*out_bad = bad + load_rest(sp, m);
+	*out_bad = bad + load_rest(sp, m, &claims);
 	return 0;
 }
 

@@ -98,7 +98,7 @@ struct manifest {
 };
 
 /* What must agree between who writes and who takes over, as one word. */
-const char *manifest_form(void);
+void	manifest_form(char out[MANIFEST_FORM]);
 /* Makes sp->carried.  0 or -errno. */
 int	manifest_make(struct spawner *sp);
 /* Everything that stays is known: it may be taken over from now on.  Also by

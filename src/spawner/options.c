@@ -183,7 +183,10 @@ take(struct options *o, int c)
 static int
 takes(const char *form)
 {
-	return form != NULL && strcmp(form, manifest_form()) == 0 ?
+	char ours[MANIFEST_FORM];
+
+	manifest_form(ours);
+	return form != NULL && strcmp(form, ours) == 0 ?
 	    UPGRADE_TAKES : UPGRADE_REFUSES;
 }
 

@@ -28,7 +28,6 @@
 #define INFO_EXIT	(1U << 3)	/* PIDFD_INFO_EXIT: 6.15 */
 #define SECOND		1000000000ULL
 #define STAT_SIZE	1024
-#define PATIENCE_MS	5000	/* in all, with what the machine refuses */
 #define PAUSE_MS	10
 
 struct info {			/* the kernel's struct pidfd_info */
@@ -94,15 +93,14 @@ number_at(const char *p)
 /* Is it to be asked again, that failed with rc?  Not to know a process that
  * runs would be to start it twice. */
 static bool
-worth_asking_again(int rc)
+worth_asking_again(int rc, int *patience_ms)
 {
-	static int left_ms = PATIENCE_MS;
-
 	if ((rc != -EMFILE && rc != -ENFILE && rc != -ENOMEM && rc != -EINTR &&
-	    rc != -EAGAIN && rc != -EIO && rc != -EACCES) || left_ms <= 0)
+	    rc != -EAGAIN && rc != -EIO && rc != -EACCES) ||
+	    *patience_ms <= 0)
 		return false;
 	(void)poll(NULL, 0, PAUSE_MS);
-	left_ms -= PAUSE_MS;
+	*patience_ms -= PAUSE_MS;
 	return true;
 }
 
@@ -207,24 +205,24 @@ open_started(int pid, uint64_t at_ns)
 }
 
 int
-process_open_started(int pid, uint64_t at_ns)
+process_open_started(int pid, uint64_t at_ns, int *patience_ms)
 {
 	int rc;
 
 	do
 		rc = open_started(pid, at_ns);
-	while (rc < 0 && worth_asking_again(rc));
+	while (rc < 0 && worth_asking_again(rc, patience_ms));
 	return rc;
 }
 
 bool
-process_is(int fd, int pid)
+process_is(int fd, int pid, int *patience_ms)
 {
 	int it;
 
 	do
 		it = pid_of(fd);
-	while (it < 0 && worth_asking_again(it));
+	while (it < 0 && worth_asking_again(it, patience_ms));
 	return it == pid || it == -1;
 }
 

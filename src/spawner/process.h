@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #define PROCESS_PATH	64
+#define PROCESS_PATIENCE_MS 5000	/* to begin with; see below */
 
 /* "/proc/PID" and name, in out. */
 void	process_path(int pid, const char *name, char out[PROCESS_PATH]);
@@ -21,11 +22,14 @@ int	process_open(int pid);
 /*
  * The same, if the process of this number has started no later than at_ns
  * (CLOCK_MONOTONIC): one that got the number afterwards started later.
- * -ESRCH: that one has gone.
+ * -ESRCH: that one has gone.  What the machine refuses is asked again for as
+ * long as the caller's *patience_ms lasts, which is used up by that: not to be
+ * called where anybody waits to be served, but while otpd takes over or its
+ * keeper begins.
  */
-int	process_open_started(int pid, uint64_t at_ns);
-/* Is fd a descriptor of pid, or of one that has been reaped? */
-bool	process_is(int fd, int pid);
+int	process_open_started(int pid, uint64_t at_ns, int *patience_ms);
+/* Is fd a descriptor of pid, or of one that has been reaped?  As above. */
+bool	process_is(int fd, int pid, int *patience_ms);
 /* True when it has ended, and until then at most ms milliseconds later. */
 bool	process_ended(int fd, int ms);
 /* With group: its process group, too when it has ended itself. */

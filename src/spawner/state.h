@@ -107,6 +107,7 @@ struct spawner {
 	int		self;		/* a pidfd of ours, for the keeper */
 	int		adopted;	/* epoll of the pidfds of those */
 	int		heir;		/* the keeper we take over from; -1 */
+	int		patience_ms;	/* with the machine, to take over */
 	uint32_t	nadopted;	/* that live */
 	int		unwatched;	/* why some of those are not; 0 */
 	uint64_t	unjudged_ns;	/* when not to wait any more for how
@@ -120,6 +121,8 @@ struct spawner {
 	int		ready;		/* the parent of -b waits on it; -1 */
 	char *const	*env;
 	struct rlimit	nofile;		/* as it was at start */
+	uint64_t	first_nofile;	/* before any otpd, as the one before
+					 * this says; 0: not known */
 	char		oom[16];	/* the score to give children back; ""
 				 * when it was not changed */
 	bool		share_files;	/* the kernel can unshare a range */

@@ -26,8 +26,6 @@
 
 #define PATIENCE	(3000 * MS)	/* with the logger */
 
-static uint64_t first_nofile;	/* before any otpd; 0: not known */
-
 /* A number of the environment, which loses it; -1: none. */
 static int64_t
 take_number(const char *name)
@@ -46,13 +44,13 @@ take_number(const char *name)
 }
 
 int
-takeover_asked(void)
+takeover_asked(struct spawner *sp)
 {
 	int64_t fd = take_number(MANIFEST_ENV);
 	int64_t nofile = take_number(NOFILE_ENV);
 
 	if (fd >= 0 && nofile > 0)
-		first_nofile = (uint64_t)nofile;
+		sp->first_nofile = (uint64_t)nofile;
 	return fd < 1 << 20 ? (int)fd : -1;
 }
 
@@ -94,7 +92,7 @@ settle(struct spawner *sp, struct child *c)
 	struct table *t = &sp->table;
 	bool lives = c->pid > 1 && c->pid != sp->engine->pid &&
 	    c->pid != sp->logger->pid &&
-	    (c->adopted ? adopted_check(c) : is_child(c->pid));
+	    (c->adopted ? adopted_check(sp, c) : is_child(c->pid));
 
 	if (c->state == 0 && lives && table_by_pid(t, c->pid) == NULL)
 		table_alive(t, c, now_ns());
@@ -202,14 +200,14 @@ takeover_go_on(struct spawner *sp)
 
 /* The manifest knows more, but is not to be believed. */
 static void
-restore_limits(void)
+restore_limits(uint64_t nofile)
 {
 	struct rlimit l;
 
-	if (first_nofile == 0 || getrlimit(RLIMIT_NOFILE, &l) < 0 ||
-	    first_nofile > l.rlim_max)
+	if (nofile == 0 || getrlimit(RLIMIT_NOFILE, &l) < 0 ||
+	    nofile > l.rlim_max)
 		return;
-	l.rlim_cur = (rlim_t)first_nofile;
+	l.rlim_cur = (rlim_t)nofile;
 	(void)setrlimit(RLIMIT_NOFILE, &l);
 }
 
@@ -239,7 +237,7 @@ takeover_give_up(struct spawner *sp, int error)
 		if (waitid(P_ALL, 0, &si, WEXITED) < 0 && errno == ECHILD)
 			break;
 	}
-	restore_limits();
+	restore_limits(sp->first_nofile);
 	memset(&sp->table, 0, sizeof(sp->table));
 	memset(&sp->held, 0, sizeof(sp->held));
 }

@@ -10,7 +10,7 @@
 
 /* The manifest that we were executed with; -1.  It is in the environment no
  * longer. */
-int	takeover_asked(void);
+int	takeover_asked(struct spawner *sp);
 /*
  * Fills *sp from the manifest in fd, and says what was wrong with it.  On
  * failure -errno: then nothing was touched.

@@ -33,7 +33,8 @@ static int
 ask(struct spawner *sp, struct report *out)
 {
 	struct upgrade *u = &sp->upgrade;
-	const char *argv[] = { u->path, "--takes", manifest_form(), NULL };
+	char form[MANIFEST_FORM];
+	const char *argv[] = { u->path, "--takes", form, NULL };
 	struct job job = {
 		.argv = argv, .env = (const char *const *)sp->env, .cwd = "",
 		.uid = SPAWN_KEEP, .gid = SPAWN_KEEP, .umask = SPAWN_KEEP,
@@ -41,6 +42,7 @@ ask(struct spawner *sp, struct report *out)
 	};
 	int slot;
 
+	manifest_form(form);
 	for (slot = 0; slot < 3; slot++)
 		(void)spawn_stage(sp, slot, sp->null);
 	return spawn(sp, &job, &u->pid, out);

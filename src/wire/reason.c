@@ -270,7 +270,7 @@ reason_code(const char *reason)
 const char *
 reason_signal_name(int sig)
 {
-	static char unnamed[16];
+	static _Thread_local char unnamed[16];
 	size_t i;
 
 	for (i = 0; i < NSIGNALS; i++)

@@ -32,7 +32,8 @@ bool	reason_valid(const char *text, size_t len);
 void	reason_words(const char *reason, char *out, size_t size);
 /* The exit code that stands for it: 0, N, 128+signal, 1. */
 int	reason_code(const char *reason);
-/* SIGSEGV; "SIG42" for one without a name.  Not thread-safe. */
+/* SIGSEGV; "SIG42" for one without a name: until this thread asks
+ * again. */
 const char *reason_signal_name(int sig);
 /* 15 for "TERM", "SIGTERM" or "15"; -EINVAL. */
 int	reason_signal_number(const char *name);

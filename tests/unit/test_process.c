@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Signals to processes that somebody else reaps, also on a kernel that knows
- * no signal to the group of a descriptor: never to a stranger.
+ * no signal to the group of a descriptor: never to a stranger.  And who they
+ * are, asked of a machine that has no answer just now.
  */
 #include <check.h>
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -173,6 +175,30 @@ START_TEST(a_stranger_who_got_the_number_does_not)
 }
 END_TEST
 
+START_TEST(it_is_asked_again_in_the_patience_of_who_asks)
+{
+	int patience_ms = 30, another_ms = 30, fd = process_open(getpid());
+	struct rlimit as_it_was, none;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert(process_is(fd, getpid(), &patience_ms));
+	ck_assert_int_eq(patience_ms, 30);	/* it answered at once */
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &as_it_was), 0);
+	none = as_it_was;
+	none.rlim_cur = 0;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	ck_assert(!process_is(fd, getpid(), &patience_ms));
+	ck_assert_int_eq(patience_ms, 0);
+	ck_assert_int_eq(process_open_started(getpid(), 0, &patience_ms),
+	    -EMFILE);				/* and not once more */
+	ck_assert_int_eq(patience_ms, 0);
+	ck_assert_int_eq(process_open_started(getpid(), 0, &another_ms),
+	    -EMFILE);
+	ck_assert_int_eq(another_ms, 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &as_it_was), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -184,6 +210,7 @@ main(void)
 	tcase_add_loop_test(tc, the_whole_group_gets_it, 0,
 	    (int)(sizeof(rows) / sizeof(rows[0])));
 	tcase_add_loop_test(tc, a_stranger_who_got_the_number_does_not, 0, 2);
+	tcase_add_test(tc, it_is_asked_again_in_the_patience_of_who_asks);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

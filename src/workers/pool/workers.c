@@ -424,7 +424,6 @@ static const char *
 start_one(struct pool *p)
 {
 	struct worker *w = worker_new(p, WORKER_STARTING);
-	static char words[OTP_REASON_MAX];
 	char text[REQUEST_MAX], *reply = NULL;
 	const char *reason = NULL;
 	struct span all;
@@ -448,8 +447,8 @@ start_one(struct pool *p)
 	if (is(all, "result", "started")) {
 		began(p, w);
 	} else {
-		reason_of(all, words);
-		reason = words;
+		reason_of(all, p->reason);
+		reason = p->reason;
 	}
 	free(reply);
 	return reason;
