@@ -18,13 +18,40 @@
 #define LOOK_MS		50	/* how often a fallback looks */
 #define GRACE_NS	UINT64_C(2000000000)
 
+/* A slip in one of several names must not leave half of the order done. */
+static int
+all_known(struct ctl *c)
+{
+	int i, rc, worst = CTL_OK;
+	cJSON *req, *list, *reply;
+
+	for (i = 0; i < c->argc && c->argc > 1; i++) {
+		reply = NULL;
+		req = ctl_request("status");
+		list = cJSON_AddArrayToObject(req, "paths");
+		(void)cJSON_AddItemToArray(list,
+		    cJSON_CreateString(c->argv[i]));
+		rc = ctl_order(c, req, c->argv[i], &reply);
+		cJSON_Delete(reply);
+		if (rc == CTL_UNREACHABLE || rc == CTL_TIMED_OUT)
+			return rc;
+		if (worst == CTL_OK)
+			worst = rc;
+	}
+	if (worst != CTL_OK && !c->json)
+		ctl_warn("so nothing has been done");
+	return worst;
+}
+
 /* One order for each operand; the worst outcome is the code. */
 static int
 each(struct ctl *c, const char *op, const char *done)
 {
-	int i, rc, worst = CTL_OK;
+	int i, rc, worst = all_known(c);
 	cJSON *req, *reply;
 
+	if (worst != CTL_OK)
+		return worst;
 	for (i = 0; i < c->argc; i++) {
 		req = ctl_request(op);
 		(void)cJSON_AddStringToObject(req, "path", c->argv[i]);

@@ -60,6 +60,12 @@ is "a slip is told" "$(ctl stop g/polit 2>&1; ctl status Polite 2>&1
     "otpctl: no child named g/polit
 otpctl: no child named Polite; did you mean \`polite\`?
 otpctl: no child named plt"
+said=$(ctl stop polite typo c nope 2>&1)
+is "of several names each has to be known" $? 4
+is "or nothing is done, which is said" "$said $(status polite state)" \
+    "otpctl: no child named typo
+otpctl: no child named nope
+otpctl: so nothing has been done running"
 
 ok "signal sends a signal" ctl -q signal HUP c
 await exists "$T/hup"

@@ -225,7 +225,7 @@ static const struct {
 	    "{\"restart\":{\"result\":\"ok\",\"path\":\"web/nginx\"}}",
 	    0, "{\"result\":\"ok\",\"path\":\"web/nginx\"}\n", "" },
 	{ "each operand has its line", { "stop", "a", "b" },
-	    "{\"stop\":{\"result\":\"ok\"}}", 0,
+	    "{\"stop\":{\"result\":\"ok\"},\"status\":{}}", 0,
 	    "a: stopped\nb: stopped\n", "" },
 	{ "nothing to do is said", { "start", "a" },
 	    "{\"start\":{\"result\":\"ok\",\"path\":\"a\"}}", 0,
