@@ -54,21 +54,6 @@ reach(struct otp *o, const char *to, size_t len, uint64_t deadline,
 	return 0;
 }
 
-static const char *
-reason_of(int error)
-{
-	switch (error) {
-	case -OTP_ENOPROC:
-		return "noproc";
-	case -OTP_ECALLINGSELF:
-		return "calling_self";
-	case -ETIMEDOUT:
-		return "timeout";
-	default:
-		return NULL;
-	}
-}
-
 /* One try.  -EAGAIN: the connection ended before anybody took it up. */
 static int
 try_call(struct otp *o, const char *to, const void *request, size_t len,
@@ -84,13 +69,13 @@ try_call(struct otp *o, const char *to, const void *request, size_t len,
 		rc = otpi_request_new(o, &d->conn, FRAME_CALL, 0, request, len,
 		    deadline, true, &ref);
 	if (rc < 0)
-		return otpi_fail(o, rc, reason_of(rc));
+		return otpi_fail(o, rc, NULL);
 	rc = otpi_request_wait(o, ref, deadline);
 	r = otpi_request_find(o, ref);
 	if (rc < 0 || r == NULL) {
 		if (r != NULL)
 			otpi_request_free(o, r);
-		return otpi_fail(o, rc, reason_of(rc));
+		return otpi_fail(o, rc, NULL);
 	}
 	return otpi_request_take(o, r, reply, reply_len);
 }
@@ -231,9 +216,9 @@ otp_send(struct otp *o, const char *to, const void *message, size_t len)
 		rc = otpi_dest_get(o, to, 0, true, &d);
 	if (rc == 1)
 		return otpi_mail_self(o, FRAME_INFO, 0, message, len);
-	if (rc < 0)
-		return otpi_fail(o, rc, reason_of(rc));
-	return put_oneway(o, d, FRAME_INFO, message, len);
+	if (rc == 0)
+		rc = put_oneway(o, d, FRAME_INFO, message, len);
+	return rc < 0 ? otpi_fail(o, rc, NULL) : 0;
 }
 
 int
@@ -258,7 +243,7 @@ otp_send_request(struct otp *o, const char *to, const void *request,
 		rc = otpi_request_new(o, &d->conn, FRAME_CALL, 0, request, len,
 		    0, false, out);
 	if (rc < 0)
-		return otpi_fail(o, rc, reason_of(rc));
+		return otpi_fail(o, rc, NULL);
 	if (otpi_conn_ripe(&d->conn))
 		send_gathered(o, d);
 	return 0;
@@ -279,7 +264,7 @@ receive(struct otp *o, uint64_t request, uint64_t deadline, char **reply,
 	if (rc < 0) {
 		if (r != NULL)
 			otpi_request_free(o, r);
-		return otpi_fail(o, rc, reason_of(rc));
+		return otpi_fail(o, rc, NULL);
 	}
 	return otpi_request_take(o, r, reply, reply_len);
 }

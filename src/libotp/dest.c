@@ -237,7 +237,8 @@ take_frame(struct otp *o, struct otpi_dest *d, const struct frame_header *h,
 		d->refused = h->tag == FRAME_E_REFUSED ? -OTP_EREFUSED :
 		    -OTP_EREMOTE;
 		free(d->down);
-		d->down = strndup(payload, h->length);
+		d->down = d->refused == -OTP_EREFUSED ? strdup("refused") :
+		    strndup(payload, h->length);
 	} else if (h->type == FRAME_REPLY || h->type == FRAME_ERROR) {
 		otpi_request_reply(o, &d->conn, h, payload);
 	} else if (h->type == FRAME_DOWN && otpi_json_get(payload, h->length,

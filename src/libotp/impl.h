@@ -267,7 +267,9 @@ int	otpi_request_wait(struct otp *o, uint64_t ref, uint64_t deadline);
 int	otpi_request_take(struct otp *o, struct otpi_request *r, char **reply,
 	    size_t *len);
 uint64_t otpi_deadline(const struct otp *o, int timeout_ms);
+/* NULL: the word for the error, or what people call it.  The error. */
 int	otpi_fail(struct otp *o, int error, const char *reason);
+const char *otpi_word(int error);
 void	otpi_reason_of_result(int rc, char *out, size_t size);
 /* The exit reason of a server that is gone, as far as it can be known. */
 void	otpi_why_down(struct otp *o, struct otpi_dest *d,

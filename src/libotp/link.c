@@ -109,7 +109,7 @@ link_call(struct otp *o, const char *json, uint64_t deadline, bool repeat,
 	if (rc < 0 || r == NULL) {
 		if (r != NULL)
 			otpi_request_free(o, r);
-		return otpi_fail(o, rc, rc == -ETIMEDOUT ? "timeout" : NULL);
+		return otpi_fail(o, rc, NULL);
 	}
 	return otpi_request_take(o, r, reply, reply_len);
 }

@@ -229,8 +229,11 @@ fetch(struct otp *o, struct otpi_ask *a, struct otp_entry **out, size_t *n)
 		free(reply);
 	} while (rc == 0 && next[0] != '\0');
 	otpi_ask_end(a);
-	if (rc == 0)
+	if (rc == 0) {
 		rc = list_seal(&l, out, n);
+		if (rc < 0)
+			(void)otpi_fail(o, rc, NULL);
+	}
 	list_free(&l);
 	return rc;
 }

@@ -27,11 +27,19 @@ otpi_deadline(const struct otp *o, int timeout_ms)
 	return otpi_now() + (uint64_t)(unsigned int)timeout_ms * OTPI_MSEC;
 }
 
+static const char *
+reason_of(int error, const char *reason)
+{
+	if (reason == NULL)
+		reason = otpi_word(error);
+	return reason != NULL ? reason : otp_strerror(error);
+}
+
 int
 otpi_fail(struct otp *o, int error, const char *reason)
 {
 	(void)snprintf(o->reason, sizeof(o->reason), "%s",
-	    reason != NULL ? reason : otp_strerror(error));
+	    reason_of(error, reason));
 	return error;
 }
 
@@ -147,7 +155,7 @@ otpi_request_fail(struct otp *o, struct otpi_request *r, int error,
     const char *reason)
 {
 	free(r->data);
-	r->data = strndup(reason, OTP_REASON_MAX - 1);
+	r->data = strndup(reason_of(error, reason), OTP_REASON_MAX - 1);
 	r->len = r->data == NULL ? 0 : strlen(r->data);
 	r->error = error;
 	settle(r);
@@ -201,12 +209,14 @@ otpi_request_reply(struct otp *o, struct otpi_conn *c,
 	if (r == NULL || r->progress != OTPI_WAITING || r->conn != c)
 		return;
 	if (h->type == FRAME_ERROR) {
-		otpi_request_fail(o, r, error_of(h->tag), payload);
+		rc = error_of(h->tag);
+		otpi_request_fail(o, r, rc, rc == -OTP_EDOWN ||
+		    rc == -OTP_EREMOTE ? payload : NULL);
 		return;
 	}
 	rc = append(r, payload, h->length);
 	if (rc < 0) {
-		otpi_request_fail(o, r, rc, otp_strerror(rc));
+		otpi_request_fail(o, r, rc, NULL);
 	} else if ((h->flags & FRAME_F_MORE) == 0) {
 		settle(r);
 		otpi_responded(o, r);

@@ -161,7 +161,7 @@ otp_task_await(struct otp *o, uint64_t task, int timeout_ms, char **value,
 	if (rc == 0)
 		return otpi_task_take(o, t, value, len);
 	otpi_task_mute(o, t);
-	return otpi_fail(o, rc, rc == -ETIMEDOUT ? "timeout" : NULL);
+	return otpi_fail(o, rc, NULL);
 }
 
 int

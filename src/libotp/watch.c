@@ -267,7 +267,7 @@ otp_monitor(struct otp *o, const char *target, uint64_t *out_ref)
 		return otpi_fail(o, -EINVAL, NULL);
 	m = calloc(1, sizeof(*m) + len + 1);
 	if (m == NULL)
-		return -ENOMEM;
+		return otpi_fail(o, -ENOMEM, NULL);
 	memcpy(m->target, target, len + 1);
 	m->ref = ++s->next_monitor;
 	m->next = s->monitors;
@@ -278,7 +278,7 @@ otp_monitor(struct otp *o, const char *target, uint64_t *out_ref)
 		rc = watch_connection(o, m);
 	if (rc < 0) {
 		forget(find(s, m->ref));
-		return rc;
+		return otpi_fail(o, rc, NULL);
 	}
 	*out_ref = m->ref;
 	return 0;

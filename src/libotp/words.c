@@ -47,29 +47,42 @@ otp_strerror(int error)
 	}
 }
 
-/* Why a server ends whose callback returned rc, which is not OTP_OK. */
-void
-otpi_reason_of_result(int rc, char *out, size_t size)
+/* In OTP's words, as programs compare them; NULL: it has none. */
+const char *
+otpi_word(int error)
 {
 	static const struct {
-		int		 rc;
-		const char	*reason;
+		int		 error;
+		const char	*word;
 	} rows[] = {
-		{ -OTP_ENOPROC, "noproc" }, { -OTP_EDOWN, "down" },
-		{ -OTP_ECALLINGSELF, "calling_self" },
-		{ -OTP_EREFUSED, "refused" }, { -OTP_EFULL, "full" },
-		{ -OTP_EREMOTE, "error" }, { -OTP_EALREADY, "already_started" },
-		{ -OTP_EUNKNOWN, "unknown" },
-		{ -ETIMEDOUT, "timeout" },
+		{ OTP_ENOPROC, "noproc" }, { OTP_EDOWN, "down" },
+		{ OTP_ECALLINGSELF, "calling_self" },
+		{ OTP_EREFUSED, "refused" }, { OTP_EFULL, "full" },
+		{ OTP_EREMOTE, "error" }, { OTP_EALREADY, "already_started" },
+		{ OTP_EUNKNOWN, "unknown" }, { ETIMEDOUT, "timeout" },
+		{ ENOTCONN, "noconnection" }, { ENOENT, "not_found" },
+		{ EINVAL, "invalid" }, { EMSGSIZE, "too_large" },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (rc == rows[i].rc) {
-			(void)snprintf(out, size, "%s", rows[i].reason);
-			return;
-		}
-	(void)snprintf(out, size, rc < 0 ? "{errno,%d}" :
-	    "{bad_return_value,%d}", rc < 0 ? -rc : rc);
+		if (error == -rows[i].error)
+			return rows[i].word;
+	return NULL;
+}
+
+/* Why a server ends whose callback returned rc, which is not OTP_OK: an errno
+ * may be any function's, and stays one. */
+void
+otpi_reason_of_result(int rc, char *out, size_t size)
+{
+	const char *word = rc <= -OTP_ENOPROC || rc == -ETIMEDOUT ?
+	    otpi_word(rc) : NULL;
+
+	if (word != NULL)
+		(void)snprintf(out, size, "%s", word);
+	else
+		(void)snprintf(out, size, rc < 0 ? "{errno,%d}" :
+		    "{bad_return_value,%d}", rc < 0 ? -rc : rc);
 }
 
 const char *

@@ -24,7 +24,8 @@ for line in map(json.loads, sys.stdin):
     elif "stop" in line:
         break
     else:
-        say({"reply": line.get("response", line), "ref": line["ref"][0]})
+        said = line["response"] if "response" in line else line["failed"]
+        say({"reply": said, "ref": line["ref"][0]})
 END
 
 config <<END
@@ -97,8 +98,18 @@ said "and is among those who are told" '{"result": 1}' 0 call store \
     '{"op":"tell",'"$topic"',"key":"plain"}'
 eventually "what was published" '{"value": [1.5]}' copy \
     '{"op":"get","key":"plain"}'
-said "no such registry: it hears so" '{"error": "no such process"}' 0 \
+said "no such registry: it hears so" '{"error": "noproc"}' 0 \
     call copy '{"op":"follow","registry":"q","topic":"t"}'
+# Whatever fails, the program hears OTP's word for it.
+said "who is called is nobody" '"noproc"' 0 call asker '{"call":1,"to":"ann"}'
+said "it is the program itself" '"calling_self"' 0 call asker \
+    '{"call":1,"to":"asker"}'
+said "a name is none" '"invalid"' 0 call asker '{"register":".x"}'
+said "or not its own" '"not_found"' 0 call asker '{"unregister":"shell"}'
+said "a topic has no such registry" '"noproc"' 0 call asker \
+    '{"publish":1,"registry":"q","topic":"t"}'
+said "a value is too large" '"too_large"' 0 call asker \
+    '{"register":"k","registry":"r","value":"'"$(printf '%05000d' 0)"'"}'
 said "it has a key before it is ready" \
     '[{"path": "web/asker", "pid": '"$(pid_of web/asker)"', "value": ""}]' \
     0 call asker '{"lookup":"early","registry":"r"}'

@@ -288,7 +288,8 @@ START_TEST(a_stranger_is_refused)
 		if (setuid(65534) < 0)
 			_exit(9);
 		_exit(otp_call(o, rig.socket, "echo x", 6, 5000, NULL,
-		    NULL) == -OTP_EREFUSED ? 0 : 1);
+		    NULL) == -OTP_EREFUSED && strcmp(otp_reason(o),
+		    "refused") == 0 ? 0 : 1);
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
 	ck_assert_int_eq(status, 0);

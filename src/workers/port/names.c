@@ -34,18 +34,17 @@ place_of(struct span key, const struct order *o, struct place *out)
 static void
 tell(struct port *p, const struct order *o, int rc, struct text *value)
 {
-	const char *words = rc == -OTP_EALREADY ? otp_reason(p->self) :
-	    otp_strerror(rc);
+	const char *reason = otp_reason(p->self);
 	struct text line = { 0 };
 	struct span ref;
 
 	if (!json_member(o->object, "ref", &ref)) {
 		if (rc < 0)
-			(void)fprintf(stderr, "otp-port: %s: %.*s\n", words,
+			(void)fprintf(stderr, "otp-port: %s: %.*s\n", reason,
 			    o->object.len > 200 ? 200 : (int)o->object.len,
 			    o->object.at);
 	} else if (rc < 0) {
-		wait_failed(p, ref, words);
+		wait_failed(p, ref, reason);
 	} else {
 		text_puts(&line, "{\"response\":");
 		text_puts(&line, value != NULL ? value->data : "true");

@@ -141,8 +141,7 @@ order_call(struct port *p, const struct order *o)
 	rc = otp_send_request(p->self, to, o->value.at, o->value.len,
 	    &request);
 	if (rc < 0)
-		wait_failed(p, ref, rc == -OTP_ENOPROC ? "noproc" :
-		    otp_reason(p->self));
+		wait_failed(p, ref, otp_reason(p->self));
 	else
 		wait_add(p, WAIT_RESPONSE, request, due == 0 ? 0 : due + ms,
 		    ref);
@@ -200,7 +199,7 @@ order_monitor(struct port *p, const struct order *o)
 	if (rc == 0)
 		wait_add(p, WAIT_DOWN, monitor, 0, ref);
 	else
-		wait_failed(p, ref, otp_strerror(rc));
+		wait_failed(p, ref, otp_reason(p->self));
 	return true;
 }
 
