@@ -24,6 +24,8 @@ find_spare(struct otp *o, size_t cap)
 
 		if (s->data == NULL || s->cap < cap)
 			continue;
+		if (s->cap == cap)
+			return s;
 		if (best == NULL || (large ? s->cap > best->cap :
 		    s->cap < best->cap))
 			best = s;
@@ -53,40 +55,56 @@ otpi_buf_take(struct otp *o, struct otpi_buf *b, size_t cap)
 	return 0;
 }
 
+void
+otpi_buf_weigh(struct otp *o, const struct otpi_buf *b)
+{
+	if (b->end > OTPI_LEAN || b->cap > OTPI_READ + 1)
+		o->fat = true;
+}
+
 /* A large one stays rather than a small one, or large frames would be copied
  * from one buffer to the next as they come. */
-void
-otpi_buf_drop(struct otp *o, struct otpi_buf *b)
+static bool
+keep(struct otp *o, const struct otpi_buf *b)
 {
 	struct otpi_buf *slot = &o->spares[0];
 
-	if (b->data != NULL && b->cap > OTPI_READ && b->cap <= KEEP_MAX) {
-		for (int i = 1; i < OTPI_SPARES && slot->data != NULL; i++)
-			if (o->spares[i].data == NULL ||
-			    o->spares[i].cap < slot->cap)
-				slot = &o->spares[i];
-		if (slot->data == NULL || slot->cap < b->cap) {
-			free(slot->data);
-			*slot = *b;
-			o->spare = true;
-			b->data = NULL;
-		}
+	if (b->cap <= OTPI_READ || b->cap > KEEP_MAX)
+		return false;
+	for (int i = 1; i < OTPI_SPARES && slot->data != NULL; i++)
+		if (o->spares[i].data == NULL || o->spares[i].cap < slot->cap)
+			slot = &o->spares[i];
+	if (slot->data != NULL) {
+		if (slot->cap >= b->cap)
+			return false;
+		free(slot->data);
 	}
-	free(b->data);
+	otpi_buf_weigh(o, b);
+	*slot = *b;
+	return true;
+}
+
+void
+otpi_buf_drop(struct otp *o, struct otpi_buf *b)
+{
+	if (b->data == NULL)
+		return;
+	if (!keep(o, b))
+		free(b->data);
 	*b = (struct otpi_buf){ 0 };
 }
 
 void
 otpi_buf_free_spares(struct otp *o, size_t above)
 {
-	o->spare = false;
+	o->fat = false;
 	for (int i = 0; i < OTPI_SPARES; i++) {
 		if (o->spares[i].cap > above) {
 			free(o->spares[i].data);
 			o->spares[i] = (struct otpi_buf){ 0 };
 		}
 		if (o->spares[i].data != NULL)
-			o->spare = true;
+			o->fat = true;
 	}
 	o->trim_at = 0;
 }
@@ -101,6 +119,7 @@ otpi_buf_room(struct otp *o, struct otpi_buf *b, size_t more)
 	if (b->data != NULL && b->cap - b->end >= more)
 		return 0;
 	if (b->data != NULL && b->cap - len >= more && b->pos >= len) {
+		otpi_buf_weigh(o, b);
 		memmove(b->data, b->data + b->pos, len);
 		b->pos = 0;
 		b->end = len;

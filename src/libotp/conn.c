@@ -5,11 +5,13 @@
  * what was announced.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -67,29 +69,28 @@ make_room(struct otp *o, struct otpi_conn *c)
 		if (want < OTPI_READ / 2)
 			want = OTPI_READ / 2;
 	}
-	if (have == 0)
+	if (have == 0) {
+		otpi_buf_weigh(o, b);
 		b->pos = b->end = 0;
+	}
 	return otpi_buf_room(o, b, want + 1);
 }
 
-/* Read once: 1, 0 when there is nothing now, -ENOTCONN at the end. */
-int
-otpi_conn_recv(struct otp *o, struct otpi_conn *c)
+/* As otpi_conn_recv; flags 0: sleep, until a signal if nothing else. */
+static int
+receive(struct otp *o, struct otpi_conn *c, int flags)
 {
 	struct otpi_buf *b = &c->in;
 	ssize_t n;
 	int rc;
 
-	if (c->kind == OTPI_DEST && ((struct otpi_dest *)c)->sink != NULL)
-		return otpi_dest_recv(o, (struct otpi_dest *)c);
 	restore(c);
 	rc = make_room(o, c);
 	if (rc < 0)
 		return rc;
 	do
-		n = recv(c->fd, b->data + b->end, b->cap - b->end - 1,
-		    MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
+		n = recv(c->fd, b->data + b->end, b->cap - b->end - 1, flags);
+	while (n < 0 && errno == EINTR && flags != 0);
 	if (n > 0) {
 		b->end += (size_t)n;
 		o->received += (size_t)n;
@@ -97,7 +98,45 @@ otpi_conn_recv(struct otp *o, struct otpi_conn *c)
 	}
 	rc = n == 0 ? -ENOTCONN : lost(errno);
 	otpi_conn_rest(o, c);
-	return rc == -EAGAIN ? 0 : rc;
+	return rc == -EAGAIN || rc == -EINTR ? 0 : rc;
+}
+
+/* Read once: 1, 0 when there is nothing now, -ENOTCONN at the end. */
+int
+otpi_conn_recv(struct otp *o, struct otpi_conn *c)
+{
+	if (c->kind == OTPI_DEST && ((struct otpi_dest *)c)->sink != NULL)
+		return otpi_dest_recv(o, (struct otpi_dest *)c);
+	return receive(o, c, MSG_DONTWAIT);
+}
+
+/* May a recv() from c sleep?  Most calls want about the same time again. */
+static bool
+may_sleep(struct otpi_conn *c, uint32_t ms)
+{
+	struct timeval tv = { .tv_sec = ms / 1000,
+	    .tv_usec = (suseconds_t)(ms % 1000) * 1000 };
+
+	if (c->sleep_ms <= ms && c->sleep_ms > ms / 2)
+		return true;
+	if (setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) < 0 ||
+	    (c->sleep_ms == 0 && fcntl(c->fd, F_SETFL, 0) < 0))
+		return false;
+	c->sleep_ms = ms;
+	return true;
+}
+
+/*
+ * As otpi_conn_recv, but sleeps until something comes, for about ms and never
+ * much more.  -EOPNOTSUPP: not on this connection, or not now.
+ */
+int
+otpi_conn_sleep(struct otp *o, struct otpi_conn *c, uint32_t ms)
+{
+	if (c->kind != OTPI_DEST || ((struct otpi_dest *)c)->sink != NULL ||
+	    otpi_conn_queued(c) > 0 || !may_sleep(c, ms))
+		return -EOPNOTSUPP;
+	return receive(o, c, 0);
 }
 
 /*
@@ -458,6 +497,7 @@ otpi_conn_clear(struct otp *o, struct otpi_conn *c)
 	c->fd = -1;
 	c->events = 0;
 	c->nul = c->greeted = c->bulky = false;
+	c->sleep_ms = 0;
 	otpi_buf_drop(o, &c->in);
 	otpi_buf_drop(o, &c->out);
 	c->cut = 0;

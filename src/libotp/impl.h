@@ -20,6 +20,7 @@
 #define OTPI_SINK	(128U * 1024)	/* replies received without a copy */
 #define OTPI_BIG	(16U * 1024)	/* payloads sent without a copy */
 #define OTPI_SPARES	4
+#define OTPI_LEAN	(8U * 1024)	/* of a spare: not worth giving back */
 #define OTPI_NOBODY_KNOWS "{engine_down,unknown}"
 #define OTPI_NSEC	1000000000ULL
 #define OTPI_MSEC	1000000ULL
@@ -48,6 +49,7 @@ struct otpi_conn {
 	bool		 apart;		/* read without epoll, which costs both */
 	uint32_t	 events;	/* asked of epoll; 0: not in it */
 	uint32_t	 max_payload;	/* the other side accepts */
+	uint32_t	 sleep_ms;	/* what its recv() may; 0: nothing */
 	struct otpi_buf	 in, out;
 	uint64_t	 sent;		/* bytes of out gone, ever */
 	size_t		 full;		/* queued when it took no more; or 0 */
@@ -142,8 +144,8 @@ struct otp {
 	size_t		 max_queued;
 	enum otp_when_full when_full;
 	struct otpi_buf	 spares[OTPI_SPARES];
-	bool		 spare;		/* there are some */
-	uint64_t	 trim_at;	/* they go then; 0: none, or not yet said */
+	bool		 fat;		/* memory to be given back is in them */
+	uint64_t	 trim_at;	/* when; 0: never, or not yet said */
 	uint64_t	 clock;		/* a time not long ago, ns */
 	struct otpi_conn *dirty, **dirty_end;	/* have something to send */
 	struct otpi_dest *dests, *oldest, *last;
@@ -165,6 +167,8 @@ struct otp {
 };
 
 /* buf.c */
+/* b->end is about to go back: it says how much of b has ever been used. */
+void	otpi_buf_weigh(struct otp *o, const struct otpi_buf *b);
 int	otpi_buf_take(struct otp *o, struct otpi_buf *b, size_t cap);
 void	otpi_buf_drop(struct otp *o, struct otpi_buf *b);
 void	otpi_buf_free_spares(struct otp *o, size_t above);
@@ -174,6 +178,7 @@ int	otpi_buf_room(struct otp *o, struct otpi_buf *b, size_t more);
 /* conn.c */
 uint64_t otpi_now(void);			/* ns */
 int	otpi_conn_recv(struct otp *o, struct otpi_conn *c);
+int	otpi_conn_sleep(struct otp *o, struct otpi_conn *c, uint32_t ms);
 /* The next whole frame: 1, 0, -EPROTO, -EMSGSIZE.  In place. */
 int	otpi_conn_next(struct otp *o, struct otpi_conn *c,
 	    struct frame_header *h, char **payload);

@@ -19,7 +19,7 @@
 #define HOT_CREDIT	16		/* reads between two looks at epoll */
 #define HOT_STREAK	64		/* reads without a wait: it goes on so */
 #define RETRY_NS	(10 * OTPI_MSEC)	/* a full backlog */
-#define TRIM_NS		OTPI_NSEC	/* for how long spare buffers are kept */
+#define TRIM_NS		OTPI_NSEC	/* for how long full spares are kept */
 
 /* The events wanted of a connection; only a server has an epoll. */
 void
@@ -400,7 +400,7 @@ otpi_turn(struct otp *o, bool may_wait)
 	due = next_due(o);
 	if (due != 0 && (n == 0 || due <= o->clock) && !s->ended)
 		run_due(o, n == 0);
-	if (o->spare && o->trim_at == 0)
+	if (o->fat && o->trim_at == 0)
 		o->trim_at = o->clock + TRIM_NS;
 	if (o->dirty != NULL)
 		(void)otpi_flush_all(o);

@@ -12,25 +12,50 @@
 #include "libotp/serve.h"
 
 #define IDLE_NS		(500 * 1000U)	/* after such a pause nobody is awake */
+#define TICK_MS		20		/* no machine's is longer */
 
+/* Until the deadline, ms; -1: there is none.  -ETIMEDOUT. */
 static int
-block(struct otpi_conn *c, uint64_t deadline)
+left_ms(uint64_t deadline, uint64_t now, int *out)
+{
+	uint64_t left = (deadline - now + OTPI_MSEC - 1) / OTPI_MSEC;
+
+	*out = deadline == 0 ? -1 : left > INT_MAX ? INT_MAX : (int)left;
+	return deadline != 0 && now >= deadline ? -ETIMEDOUT : 0;
+}
+
+/* Sleep until there is something to read, or room for what is queued. */
+static int
+block(struct otpi_conn *c, int ms)
 {
 	struct pollfd pfd = { .fd = c->fd, .events = POLLIN };
-	uint64_t now = otpi_now(), left;
-	int ms = -1;
 
 	if (otpi_conn_queued(c) > 0)
 		pfd.events |= POLLOUT;
-	if (deadline != 0) {
-		if (now >= deadline)
-			return -ETIMEDOUT;
-		left = (deadline - now + OTPI_MSEC - 1) / OTPI_MSEC;
-		ms = left > INT_MAX ? INT_MAX : (int)left;
-	}
 	if (poll(&pfd, 1, ms) < 0 && errno != EINTR)
 		return -errno;
 	return 0;
+}
+
+/*
+ * Sleep, then read once.  recv() does both in one system call, but tells the
+ * time in ticks: the last of it is left to poll().
+ */
+static int
+sleep_and_read(struct otp *o, struct otpi_conn *c, uint64_t deadline,
+    uint64_t now)
+{
+	int ms, rc = left_ms(deadline, now, &ms);
+
+	if (rc < 0)
+		return rc;
+	if (ms > 2 * TICK_MS) {
+		rc = otpi_conn_sleep(o, c, (uint32_t)ms - TICK_MS);
+		if (rc != -EOPNOTSUPP)
+			return rc;
+	}
+	rc = block(c, ms);
+	return rc < 0 ? rc : otpi_conn_recv(o, c);
 }
 
 /* 1, 0 (go on and block), or why it ended. */
@@ -74,15 +99,11 @@ otpi_await(struct otp *o, struct otpi_conn *c, uint64_t deadline)
 		o->clock = now;
 		return rc;
 	}
-	for (;;) {
-		rc = block(c, deadline);
-		if (rc == 0)
-			rc = otpi_conn_recv(o, c);
-		if (rc != 0)
-			break;
+	while ((rc = sleep_and_read(o, c, deadline, now)) == 0) {
 		rc = otpi_conn_flush(o, c);
 		if (rc < 0)
 			break;
+		now = otpi_now();
 	}
 	o->clock = otpi_now();
 	otpi_pace_end(pace, began, o->clock, o->received, window > 0, false);
@@ -98,9 +119,7 @@ otpi_await_way(struct otp *o, struct otpi_conn *c, uint64_t deadline)
 
 	if (c->fd < 0)
 		return -ENOTCONN;
-	rc = block(c, deadline);
-	if (rc == 0)
-		rc = otpi_conn_recv(o, c);
+	rc = sleep_and_read(o, c, deadline, otpi_now());
 	return rc != 0 ? rc : otpi_conn_flush(o, c) < 0 ? -ENOTCONN : 0;
 }
 

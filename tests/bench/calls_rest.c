@@ -18,6 +18,7 @@
 
 #define SELF		"/proc/self/exe"
 #define STATICALLY	"./bench-calls-static"
+#define SLOW_CALLS	6		/* a second apart */
 #define IDLE_CALLERS	500
 #define IDLE_S		30
 #define ERLANG_ROUNDS	3		/* each starts a VM */
@@ -55,7 +56,7 @@ static double
 cpu_us(pid_t pid)
 {
 	char name[64], text[1024];
-	unsigned long user = 0, sys = 0;
+	unsigned long ns;
 	FILE *f;
 
 	(void)snprintf(name, sizeof(name), "/proc/%d/schedstat", (int)pid);
@@ -63,9 +64,8 @@ cpu_us(pid_t pid)
 	if (f == NULL || fgets(text, sizeof(text), f) == NULL)
 		return 0;
 	(void)fclose(f);
-	user = strtoul(text, NULL, 10);
-	(void)sys;
-	return (double)user / 1000;
+	ns = strtoul(text, NULL, 10);
+	return (double)ns / 1000;
 }
 
 /* CPU of the server and of its caller, us a call, paced. */
@@ -95,6 +95,7 @@ void
 bench_rest(void)
 {
 	struct sample a[ROUNDS_MAX], b[ROUNDS_MAX];
+	int slow = (int)(SLOW_CALLS * scale);
 	enum method m;
 
 	for (int k = 0; k < 2 * rounds; k++) {
@@ -108,6 +109,13 @@ bench_rest(void)
 		(m == OTP ? a : b)[k / 2] = paced(m, (int)(25 * scale), 50000);
 	}
 	compare("CPU of a call each 50 ms, beside r1", "us", a, b, P50, 1.2,
+	    true);
+	for (int k = 0; k < 2 * rounds; k++) {
+		m = turn(k, R1);
+		(m == OTP ? a : b)[k / 2] = paced(m, slow > 0 ? slow : 1,
+		    1000000);
+	}
+	compare("CPU of a call each second, beside r1", "us", a, b, P50, 1.2,
 	    true);
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -67,6 +68,30 @@ START_TEST(a_call_times_out_and_its_late_reply_is_dropped)
 	reply = rig_call(&rig, "echo own", NULL);
 	ck_assert_str_eq(reply, "own");
 	free(reply);
+}
+END_TEST
+
+static void
+nothing(int sig)
+{
+	(void)sig;
+}
+
+/* Of 300 ms: recv() waits for most of it, poll() for the rest. */
+START_TEST(signals_neither_lengthen_nor_shorten_a_call)
+{
+	struct sigaction sa = { .sa_handler = nothing };
+	struct itimerval often = { { 0, 5000 }, { 0, 5000 } }, never = { 0 };
+	uint64_t began = rig_now_ms(), took;
+
+	ck_assert_int_eq(sigaction(SIGALRM, &sa, NULL), 0);
+	ck_assert_int_eq(setitimer(ITIMER_REAL, &often, NULL), 0);
+	ck_assert_int_eq(otp_call(rig.o, rig.socket, "later", 5, 300, NULL,
+	    NULL), -ETIMEDOUT);
+	took = rig_now_ms() - began;
+	ck_assert_int_eq(setitimer(ITIMER_REAL, &never, NULL), 0);
+	ck_assert_uint_ge(took, 299);		/* two clocks' rounding */
+	ck_assert_uint_lt(took, 5000);
 }
 END_TEST
 
@@ -448,6 +473,7 @@ main(void)
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, no_such_process_is_noproc_at_once);
 	tcase_add_test(tc, a_call_times_out_and_its_late_reply_is_dropped);
+	tcase_add_test(tc, signals_neither_lengthen_nor_shorten_a_call);
 	tcase_add_test(tc, the_server_is_not_told_of_a_timeout);
 	tcase_add_test(tc, a_call_whose_time_is_over_is_dropped_unserved);
 	tcase_add_test(tc, a_killed_server_fails_the_call_in_flight);

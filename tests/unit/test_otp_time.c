@@ -4,9 +4,11 @@
  * here, and gets what the test has set forward: nobody waits.
  */
 #include <check.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -17,15 +19,31 @@
 
 #include "otp_rig.h"
 
-static volatile long *ahead_s;		/* shared with the server */
+static struct shared {			/* with the server */
+	volatile long	ahead_s;
+	volatile int	wait_ms;	/* it waits so long; 0: it does not */
+} *shared;
 
 int
 clock_gettime(clockid_t clock, struct timespec *out)
 {
 	long rc = syscall(SYS_clock_gettime, clock, out);
 
-	if (rc == 0 && clock == CLOCK_MONOTONIC && ahead_s != NULL)
-		out->tv_sec += *ahead_s;
+	if (rc == 0 && clock == CLOCK_MONOTONIC && shared != NULL)
+		out->tv_sec += shared->ahead_s;
+	return (int)rc;
+}
+
+int
+epoll_wait(int epfd, struct epoll_event *out, int n, int ms)
+{
+	long rc;
+
+	if (shared != NULL)
+		shared->wait_ms = ms;
+	rc = syscall(SYS_epoll_pwait, epfd, out, n, ms, NULL, 0);
+	if (shared != NULL)
+		shared->wait_ms = 0;
 	return (int)rc;
 }
 
@@ -35,11 +53,11 @@ static int fd;
 static void
 share_clock(void)
 {
-	void *room = mmap(NULL, sizeof(*ahead_s), PROT_READ | PROT_WRITE,
+	void *room = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	ck_assert_ptr_ne(room, MAP_FAILED);
-	ahead_s = room;
+	shared = room;
 }
 
 static void
@@ -76,9 +94,9 @@ START_TEST(a_hello_must_come_in_time)
 	struct frame_header h;
 
 	rig_ok(&rig, "it was accepted");
-	*ahead_s = 4;
+	shared->ahead_s = 4;
 	rig_ok(&rig, "not yet");
-	*ahead_s = 6;
+	shared->ahead_s = 6;
 	rig_ok(&rig, "now");
 	raw_expect(fd, FRAME_ERROR, "no HELLO came in time", &h);
 	ck_assert_int_eq(h.tag, FRAME_E_TIMEOUT);
@@ -93,9 +111,9 @@ START_TEST(the_rest_of_a_frame_must_come_in_time)
 	raw_hello(fd);
 	begin_frame("half");
 	rig_ok(&rig, "it was read");
-	*ahead_s = 29;
+	shared->ahead_s = 29;
 	rig_ok(&rig, "not yet");
-	*ahead_s = 31;
+	shared->ahead_s = 31;
 	rig_ok(&rig, "now");
 	raw_expect(fd, FRAME_ERROR, "the rest of a frame", &h);
 	ck_assert_int_eq(h.tag, FRAME_E_TIMEOUT);
@@ -115,7 +133,7 @@ START_TEST(frames_that_never_pause_are_in_time)
 	(void)send(fd, &h, sizeof(h), MSG_NOSIGNAL);
 	for (int i = 1; i <= 5; i++) {
 		rig_ok(&rig, "it was read");
-		*ahead_s = 20L * i;
+		shared->ahead_s = 20L * i;
 		ck_assert_int_eq(send(fd, bytes, sizeof(h) + 6, MSG_NOSIGNAL),
 		    sizeof(h) + 6);
 		raw_expect(fd, FRAME_REPLY, "x", NULL);
@@ -136,8 +154,36 @@ START_TEST(what_has_come_in_time_counts_when_it_is_read_late)
 	rig_await(&rig, "cast:nap");
 	for (int i = 4; i < 100; i++)
 		(void)send(fd, "h", 1, MSG_NOSIGNAL);
-	*ahead_s = 31;
+	shared->ahead_s = 31;
 	raw_expect(fd, FRAME_REPLY, "", NULL);
+}
+END_TEST
+
+/* How long the server waits after a call of n bytes, at most; -1: for ever. */
+static int
+waits_after(size_t n)
+{
+	char *request = malloc(n + 1);
+	int ms;
+
+	ck_assert_ptr_nonnull(request);
+	memset(request, 'x', n);
+	request[n] = '\0';
+	rig_ok(&rig, request);
+	free(request);
+	while ((ms = shared->wait_ms) == 0)
+		(void)sched_yield();
+	return ms;
+}
+
+/* Memory is given back where there is some: calls once a second cost no more
+ * than their own wakeups. */
+START_TEST(a_small_call_is_followed_by_no_wakeup)
+{
+	raw_hello(fd);
+	ck_assert_int_eq(waits_after(64), -1);
+	ck_assert_int_eq(waits_after(4096), -1);
+	ck_assert_int_gt(waits_after(64 * 1024), 0);
 }
 END_TEST
 
@@ -212,10 +258,10 @@ START_TEST(a_refusal_is_told_once_a_minute_for_each_uid)
 	try_as(65533);
 	try_as(65534);
 	ck_assert_int_eq(told(65533), 1);
-	*ahead_s = 59;
+	shared->ahead_s = 59;
 	try_as(65533);
 	ck_assert_int_eq(told(65533), 0);
-	*ahead_s = 61;
+	shared->ahead_s = 61;
 	try_as(65533);
 	try_as(65533);
 	ck_assert_int_eq(told(65533), 1);
@@ -251,6 +297,7 @@ main(void)
 	tcase_add_test(tc, the_rest_of_a_frame_must_come_in_time);
 	tcase_add_test(tc, frames_that_never_pause_are_in_time);
 	tcase_add_test(tc, what_has_come_in_time_counts_when_it_is_read_late);
+	tcase_add_test(tc, a_small_call_is_followed_by_no_wakeup);
 	suite_add_tcase(suite, tc);
 	tcase_add_checked_fixture(refused, start_linked, end_linked);
 	tcase_set_timeout(refused, 30);
