@@ -447,7 +447,7 @@ act_root_exit(struct engine *e, const struct core_action *a)
 	if (!e->stopping || e->broken)
 		code = e->straw_code != 0 ? e->straw_code : 1;
 	if (!e->stopping && a->gave_up)
-		engine_say(e, "the root supervisor gave up: stopping");
+		engine_say("the root supervisor gave up: stopping");
 	engine_quit(e, code);
 }
 

@@ -134,7 +134,7 @@ app_ends_all(struct engine *e, uint32_t slot, const char *how,
 		out_format(&words, "the %s application %s %s: %s",
 		    start_type(o), ev.path, how, reason);
 		ev.reason = words.text;
-		engine_say(e, "%s: stopping", words.text);
+		engine_say("%s: stopping", words.text);
 		(void)events_add(e->events, &ev);
 		e->stopping = e->broken = true;
 		e->straw_code = 1;

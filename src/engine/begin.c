@@ -363,9 +363,9 @@ reconcile(struct engine *e)
  * without it, for what was added to it would be lost with this engine.
  */
 static void __attribute__((noreturn))
-begin_again(struct engine *e, const char *what, int error)
+begin_again(const char *what, int error)
 {
-	engine_say(e, "cannot %s the running configuration: %s", what,
+	engine_say("cannot %s the running configuration: %s", what,
 	    strerror(error));
 	exit(SPAWN_EXIT_AGAIN);
 }
@@ -380,7 +380,7 @@ restore(struct engine *e)
 	int rc;
 
 	if (text == NULL && e->config_fd >= 0)
-		begin_again(e, "read", errno);
+		begin_again("read", errno);
 	if (text == NULL)
 		return -ENOENT;
 	config = config_parse(text, len, e->config_file, &e->cx);
@@ -407,7 +407,7 @@ boot(struct engine *e)
 	int rc = engine_hold_config(e, e->config->text, e->config->text_len);
 
 	if (rc < 0)
-		begin_again(e, "keep", -rc);
+		begin_again("keep", -rc);
 	e->die_with_otpd = e->config->options.die_with_otpd;
 	root = config_take_root(e->config);
 	registries_configure(e, &e->config->options);
@@ -503,7 +503,7 @@ static void
 cold_start(struct engine *e, int rc)
 {
 	e->rung = SPAWN_RUNG_COLD;
-	engine_say(e, "%s: starting from the configuration, with the services "
+	engine_say("%s: starting from the configuration, with the services "
 	    "that run", rc == -ENOTRECOVERABLE ? "engines keep crashing" :
 	    rc == -ENOENT ? "there is no snapshot" :
 	    "the snapshot cannot be used");

@@ -469,8 +469,8 @@ void	engine_free_forgotten(struct engine *e);
 void	engine_saved(struct engine *e, int rc);
 
 /* --- say.c: lines for the operator's terminal --- */
-void	engine_say(struct engine *e, const char *format, ...)
-	    __attribute__((format(printf, 2, 3)));
+void	engine_say(const char *format, ...)
+	    __attribute__((format(printf, 1, 2)));
 void	engine_say_events(struct engine *e);
 void	engine_say_errors(const struct config *c);
 

@@ -60,7 +60,7 @@ watch(struct engine *e, int fd, loop_io_fn *fn, uint64_t *out_handle)
 	int rc = loop_add(e->loop, fd, EPOLLIN, fn, e, out_handle);
 
 	if (rc < 0) {
-		engine_say(e, "cannot watch descriptor %d: %s", fd,
+		engine_say("cannot watch descriptor %d: %s", fd,
 		    strerror(-rc));
 		exit(SPAWN_EXIT_AGAIN);
 	}
@@ -94,7 +94,7 @@ set_up(struct engine *e)
 	link_init(&e->logger, SPAWN_FD_LINK);
 	rc = e->rung == SPAWN_RUNG_HOLD ? 1 : engine_load_snapshot(e);
 	if (rc < 0) {
-		engine_say(e, "cannot read the snapshot: %s", strerror(-rc));
+		engine_say("cannot read the snapshot: %s", strerror(-rc));
 		exit(SPAWN_EXIT_AGAIN);
 	}
 	if (rc == 0) {		/* the first engine */
@@ -111,7 +111,7 @@ set_up(struct engine *e)
 	e->runtime_fd = open(e->runtime_dir,
 	    O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (e->loop == NULL || e->core == NULL || e->runtime_fd < 0) {
-		engine_say(e, "cannot begin: %s", strerror(errno));
+		engine_say("cannot begin: %s", strerror(errno));
 		exit(SPAWN_EXIT_AGAIN);
 	}
 }
@@ -195,7 +195,7 @@ main(int argc, char **argv)
 	engine_turn_end(&e);	/* what has no room yet waits for it */
 	rc = loop_run(e.loop);
 	if (rc < 0)
-		engine_say(&e, "the event loop failed: %s", strerror(-rc));
+		engine_say("the event loop failed: %s", strerror(-rc));
 	tear_down(&e);
 	return rc < 0 ? 1 : 0;
 }

@@ -68,7 +68,7 @@ rung_drop_event(struct engine *e)
 	    "is left out", crumbs[c->kind]);
 	ev.reason = words;
 	(void)events_add(e->events, &ev);
-	engine_say(e, "%s%s%s", words, e->dropped.text[0] != '\0' ? ": " : "",
+	engine_say("%s%s%s", words, e->dropped.text[0] != '\0' ? ": " : "",
 	    e->dropped.text);
 	return true;
 }

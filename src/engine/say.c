@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Lines for whoever started otpd, on stderr: what OTP reports as errors, with
- * -v everything, with -q nothing.  A terminal that does not take them is not
- * waited for.
+ * -v everything, with -q only what nobody else puts right.  A terminal that
+ * does not take them is not waited for.
  */
 #include <poll.h>
 #include <stdarg.h>
@@ -33,14 +33,12 @@ say_line(struct out *line)
 }
 
 void
-engine_say(struct engine *e, const char *format, ...)
+engine_say(const char *format, ...)
 {
 	struct out line = { 0 };
 	char text[1024];
 	va_list ap;
 
-	if (e->quiet)
-		return;
 	va_start(ap, format);
 	(void)vsnprintf(text, sizeof(text), format, ap);
 	va_end(ap);
@@ -81,15 +79,17 @@ worth_saying(struct engine *e, const struct event *ev)
 {
 	switch (ev->type) {
 	case EVENT_START_FAILED: case EVENT_GAVE_UP: case EVENT_FAULT:
-	case EVENT_REFUSED: case EVENT_RECOVERED: case EVENT_OVERDUE:
-	case EVENT_UPGRADED: case EVENT_UPGRADE_REFUSED:
-	case EVENT_AUTO_SHUTDOWN: case EVENT_RELOADED:
-	case EVENT_BACKOFF:
+	case EVENT_REFUSED: case EVENT_UPGRADE_REFUSED:
 		return true;
+	case EVENT_RECOVERED: case EVENT_OVERDUE: case EVENT_UPGRADED:
+	case EVENT_AUTO_SHUTDOWN: case EVENT_BACKOFF:
+		return !e->quiet;
+	case EVENT_RELOADED:
+		return !e->quiet || ev->reason != NULL;
 	case EVENT_ENGINE_CRASHED:	/* else only otpd knew of it, and said so */
 		return ev->reason != NULL;
 	case EVENT_EXITED:
-		return ev->reason != NULL &&
+		return !e->quiet && ev->reason != NULL &&
 		    (reason_class(ev->reason) == REASON_ABNORMAL ||
 		    ended_too_soon(e, ev));
 	default:
@@ -194,11 +194,11 @@ engine_say_events(struct engine *e)
 {
 	struct event ev;
 
-	if (e->quiet || e->told_seq == events_next_seq(e->events))
+	if (e->told_seq == events_next_seq(e->events))
 		return;
 	if (e->told_seq < events_oldest_seq(e->events))
 		e->told_seq = events_oldest_seq(e->events);
 	for (; events_get(e->events, e->told_seq, &ev); e->told_seq++)
-		if (e->verbose || worth_saying(e, &ev))
+		if ((e->verbose && !e->quiet) || worth_saying(e, &ev))
 			say_event(e, &ev);
 }

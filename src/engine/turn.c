@@ -110,7 +110,7 @@ static void
 channel_lost(struct engine *e, int error)
 {
 	if (!e->quitting)
-		engine_say(e, "lost the connection to otpd itself (%s): if it "
+		engine_say("lost the connection to otpd itself (%s): if it "
 		    "was killed, what it started runs on, and nobody restarts "
 		    "it", strerror(-error));
 	loop_stop(e->loop);

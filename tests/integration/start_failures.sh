@@ -44,6 +44,11 @@ while IFS='|' read -r what keys words; do
 	    "$(grep -c "; its log: $LOG/bad.log" "$T/stderr")" \
 	    "$(echo "$words" | grep -c ready)"
 done < "$T/faults"
+launch -q
+ended
+is "with -q nothing else is told" "$(cut -d: -f2- "$T/stderr")" \
+    " bad: could not be started: it was not ready in time; its log: $LOG/bad.log
+ /: could not be started: bad could not be started"
 is "nothing is left behind" "$(ours)" ""
 
 # --- of a child that is added: the caller is told, nothing is kept ---
