@@ -44,7 +44,8 @@ struct watch {			/* a monitor, or one end of a link */
 };
 
 struct name {			/* registered */
-	struct name	*next;
+	struct name	*next;		/* of its bucket */
+	struct name	*own_next;	/* of its holder's */
 	char		*text;
 	uint64_t	 key;		/* in the snapshot */
 	uint32_t	 slot;
@@ -66,7 +67,9 @@ struct child {			/* what the core does not know of a slot */
 	struct child_timers *timers;	/* while any is needed */
 	struct worker	*worker;	/* gen_servers: socket and link */
 	struct watch	*watched, *watching;	/* who watches it, whom it does */
+	struct name	*names;		/* that it has */
 	struct registry_entry *entries;	/* of registries; see registry.h */
+	uint32_t	 nwatching;	/* in the list of watching */
 	uint32_t	 nlocks;	/* of registries: has or waits for */
 	uint32_t	 worker_key;	/* 0: none yet */
 	uint32_t	 last_generation;
@@ -199,6 +202,8 @@ struct crumb {			/* what the engine is about; see rung.h */
 #define WAITING_OWN_MAX	16384U	/* of one connection or link */
 #define WAITING_BYTES_MAX (64U * 1024 * 1024)
 #define PLANS_MAX	100U	/* starts of applications under way */
+#define NAMES_OWN_MAX	1024U	/* that one worker has */
+#define WATCHES_OWN_MAX	65536U	/* monitors and links of one worker */
 
 struct engine {
 	struct loop	*loop;

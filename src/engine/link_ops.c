@@ -231,6 +231,10 @@ op_register(struct engine *e, const struct caller *c)
 	rc = name_register(e, worker_slot(c->peer), name, &holder);
 	if (rc == -EEXIST)
 		say_holder(e, c, holder, "error", "already_started");
+	else if (rc == -EDQUOT)
+		control_refuse(e, c, "full", "cannot register %s: this process "
+		    "has %u names already, the most that one may", name,
+		    NAMES_OWN_MAX);
 	else if (rc < 0)
 		control_refuse(e, c, "invalid", "cannot register %s: %s",
 		    name, rc == -EINVAL ? "a name is 1 to 64 of "

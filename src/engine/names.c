@@ -107,7 +107,20 @@ add(struct engine *e, uint32_t slot, const char *name, uint64_t key)
 	n->key = key;
 	n->next = *p;
 	*p = n;
+	n->own_next = engine_child(e, slot)->names;
+	engine_child(e, slot)->names = n;
 	return n;
+}
+
+static bool
+has_room(struct engine *e, uint32_t slot)
+{
+	const struct name *n = engine_child(e, slot)->names;
+	uint32_t own = 0;
+
+	for (; n != NULL; n = n->own_next)
+		own++;
+	return own < NAMES_OWN_MAX;
 }
 
 int
@@ -122,6 +135,8 @@ name_register(struct engine *e, uint32_t slot, const char *name,
 		return -EEXIST;
 	if (!name_valid(name))
 		return -EINVAL;
+	if (!has_room(e, slot))
+		return -EDQUOT;
 	rc = publish(e, name, engine_child(e, slot)->path);
 	if (rc < 0)
 		return rc;
@@ -153,12 +168,18 @@ name_restore(struct engine *e, uint64_t key, const char *record, size_t len)
 }
 
 static void
-name_drop(struct engine *e, struct name **p)
+name_drop(struct engine *e, struct name *n)
 {
-	struct name *n = *p;
+	struct name **p = bucket(e, n->text);
+	struct name **own = &engine_child(e, n->slot)->names;
 	char file[128];
 
+	while (*p != n)
+		p = &(*p)->next;
 	*p = n->next;
+	while (*own != n)
+		own = &(*own)->own_next;
+	*own = n->own_next;
 	(void)snprintf(file, sizeof(file), "names/%s", n->text);
 	(void)unlinkat(e->runtime_fd, file, 0);
 	store_put(e->store, STORE_NAME, n->key, "", 0);
@@ -170,27 +191,22 @@ name_drop(struct engine *e, struct name **p)
 int
 name_unregister(struct engine *e, uint32_t slot, const char *name)
 {
-	for (struct name **p = bucket(e, name); *p != NULL; p = &(*p)->next) {
-		if (strcmp((*p)->text, name) != 0 || (*p)->slot != slot)
-			continue;
-		name_drop(e, p);
-		return 0;
-	}
-	return -ENOENT;
+	struct name *n = name_find(e, name);
+
+	if (n == NULL || n->slot != slot)
+		return -ENOENT;
+	name_drop(e, n);
+	return 0;
 }
 
 void
 names_drop(struct engine *e, uint32_t slot, const char *keep)
 {
-	for (int i = 0; i < NAMES_BUCKETS; i++) {
-		struct name **p = &e->names[i];
+	struct name *n, *next;
 
-		while (*p != NULL) {
-			if ((*p)->slot == slot && (keep == NULL ||
-			    strcmp((*p)->text, keep) != 0))
-				name_drop(e, p);
-			else
-				p = &(*p)->next;
-		}
+	for (n = engine_child(e, slot)->names; n != NULL; n = next) {
+		next = n->own_next;
+		if (keep == NULL || strcmp(n->text, keep) != 0)
+			name_drop(e, n);
 	}
 }

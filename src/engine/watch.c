@@ -68,6 +68,7 @@ watch_free(struct engine *e, struct watch *w)
 		if (w->next[i] != NULL)
 			w->next[i]->prev[i] = w->prev[i];
 	}
+	engine_child(e, w->slot[WATCH_WATCHER])->nwatching--;
 	free(w);
 }
 
@@ -83,7 +84,15 @@ add(struct engine *e, const struct watch_record *r, uint64_t key)
 	w->link = r->link != 0;
 	enlist(e, w, WATCH_TARGET);
 	enlist(e, w, WATCH_WATCHER);
+	engine_child(e, r->watcher)->nwatching++;
 	return w;
+}
+
+/* Both ends of a link count. */
+static bool
+has_room(struct engine *e, uint32_t slot)
+{
+	return engine_child(e, slot)->nwatching < WATCHES_OWN_MAX;
 }
 
 static void
@@ -191,6 +200,8 @@ watch_monitor(struct engine *e, uint32_t slot, uint64_t ref,
 		return;
 	if (at == CORE_NONE)
 		send_down(e, slot, ref, at, target, "noproc");
+	else if (!has_room(e, slot))
+		send_down(e, slot, ref, at, target, "system_limit");
 	else
 		watch_new(e, at, slot, ref, false);
 }
@@ -262,6 +273,10 @@ watch_link(struct engine *e, uint32_t slot, const char *target)
 		return;
 	if (!permit_link(e, slot, at)) {	/* its end may end the other */
 		exit_signal(e, slot, target, "{refused,link}");
+		return;
+	}
+	if (!has_room(e, slot) || !has_room(e, at)) {
+		exit_signal(e, slot, target, "system_limit");
 		return;
 	}
 	watch_new(e, at, slot, 0, true);

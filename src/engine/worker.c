@@ -205,10 +205,10 @@ worker_unlisten(struct engine *e, uint32_t slot)
 	char name[128];
 	int dir;
 
+	names_drop(e, slot, NULL);
 	if (c->worker == NULL || !c->worker->listening)
 		return;
 	c->worker->listening = false;
-	names_drop(e, slot, NULL);
 	dir = paths_dir(e);
 	if (dir >= 0 && socket_name(c, name, sizeof(name)) == 0)
 		(void)unlinkat(dir, name, 0);

@@ -103,7 +103,7 @@ void	letter_restore(struct engine *e, uint64_t number, const char *record,
 
 /* --- names.c --- */
 bool	name_valid(const char *name);
-/* 0, -EEXIST with *out_holder. */
+/* 0, -EEXIST with *out_holder, -EDQUOT: it has as many as one may. */
 int	name_register(struct engine *e, uint32_t slot, const char *name,
 	    uint32_t *out_holder);
 /* Of this holder only: 0 or -ENOENT. */

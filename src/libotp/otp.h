@@ -265,7 +265,8 @@ int	otp_control(struct otp *self, const char *json, int timeout_ms,
 
 /* --- names, monitors, links: under otpd --- */
 
-/* 0, -OTP_EALREADY (otp_reason() says who has it), -ENOTCONN without otpd. */
+/* 0, -OTP_EALREADY (otp_reason() says who has it), -OTP_EFULL: this process
+ * has 1024 names, -ENOTCONN without otpd. */
 int	otp_register(struct otp *self, const char *name);
 int	otp_unregister(struct otp *self, const char *name);
 /* The path, as far as size goes, and the pid (both may be NULL; 0: not known).

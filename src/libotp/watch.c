@@ -93,7 +93,8 @@ refusal(struct otp *o, const char *reply, size_t len)
 	}
 	return otpi_fail(o, strcmp(error, "noproc") == 0 ||
 	    strcmp(error, "not_found") == 0 ? -OTP_ENOPROC :
-	    strcmp(error, "invalid") == 0 ? -EINVAL : -OTP_EREMOTE, error);
+	    strcmp(error, "invalid") == 0 ? -EINVAL :
+	    strcmp(error, "full") == 0 ? -OTP_EFULL : -OTP_EREMOTE, error);
 }
 
 /* Is who has the name this process? */
