@@ -90,7 +90,9 @@ struct config {
 	size_t			 text_len;
 	struct config_error	*errors;	/* sorted by file and place */
 	size_t			 nerrors;
-	struct config_error	*warnings;	/* sorted, too */
+	struct config_error	*warnings;	/* sorted, too: what is hardly
+						 * meant so, and with warn what
+						 * will not start here */
 	size_t			 nwarnings;
 };
 

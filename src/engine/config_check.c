@@ -28,7 +28,8 @@ config_check_main(const char *file, const char *runtime_dir, bool quiet)
 	int rc = c->nerrors > 0;
 
 	print(c->errors, c->nerrors);
-	print(c->warnings, c->nwarnings);
+	if (!quiet)
+		print(c->warnings, c->nwarnings);
 	config_free(c);
 	return rc;
 }

@@ -139,6 +139,8 @@ bool	id_valid(const char *id);
 /* Of a worker that is right: is there everything here that it needs? */
 void	warn_of(struct reader *r, const struct draft *d,
 	    const char *who_problem, const char *program);
+/* Of anything that is right: is it meant so? */
+void	warn_of_slips(struct reader *r, const struct draft *d);
 
 /* --- config_apps.c, config_apps_order.c --- */
 struct app {			/* an application as it was written */

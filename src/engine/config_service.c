@@ -320,6 +320,7 @@ build_service(struct reader *r, const struct draft *d,
 
 	if (d->errors_before != r->config->nerrors)
 		return NULL;
+	warn_of_slips(r, d);
 	if (d->spec.type == CORE_SUPERVISOR)
 		return service_new(d, NULL, 0);
 	s = build_worker(r, &scratch, d, scope);

@@ -2,7 +2,8 @@
 /*
  * What is no error of a configuration and yet lets a start fail on this
  * machine: a program, user or folder that is not there.  Asked for by those
- * who check only; never keeps anybody from starting.
+ * who check only.  And what is allowed but hardly meant.  Never keeps anybody
+ * from starting.
  */
 #include <sys/stat.h>
 
@@ -12,6 +13,8 @@
 
 #include "engine/config_read.h"
 #include "engine/config_value.h"
+
+#define HARDLY_MS	100	/* to stop in; who writes less means seconds */
 
 #define warn_at(r, item, ...) \
 	config_warn(r, json_value_place(&(r)->source->doc, item), __VA_ARGS__)
@@ -93,4 +96,18 @@ warn_of(struct reader *r, const struct draft *d, const char *who_problem,
 	if (d->err == SPAWN_DEST_FILE)
 		warn_output(r, d->given[KEY_stderr], d->err_path);
 	warn_program(r, d, program);
+}
+
+void
+warn_of_slips(struct reader *r, const struct draft *d)
+{
+	uint32_t ms = d->spec.shutdown_ms;
+
+	if (d->given[KEY_shutdown] != NULL && ms > 0 && ms < HARDLY_MS)
+		warn_at(r, d->given[KEY_shutdown], "warning: `shutdown` is in "
+		    "milliseconds: %u s would be %u000", ms, ms);
+	if (d->ready == READY_NOTIFY && d->given[KEY_start_timeout] == NULL)
+		warn_at(r, d->given[KEY_ready], "warning: if it never gets "
+		    "ready, what comes next waits for ever: add "
+		    "`start_timeout`, in milliseconds or \"infinity\"");
 }

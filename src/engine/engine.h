@@ -145,6 +145,7 @@ struct reload {			/* of the last one */
 	}		*changes;
 	uint32_t	 n, cap;
 	uint32_t	 unchanged;
+	char		*warnings;	/* a JSON array; or NULL */
 };
 
 #define ENGINE_STOPPING	0x1
@@ -478,5 +479,6 @@ void	engine_say(const char *format, ...)
 	    __attribute__((format(printf, 1, 2)));
 void	engine_say_events(struct engine *e);
 void	engine_say_errors(const struct config *c);
+void	engine_say_warnings(const struct engine *e, const struct config *c);
 
 #endif /* OTPD_ENGINE_ENGINE_H */

@@ -103,6 +103,7 @@ set_up(struct engine *e)
 			engine_say_errors(e->config);
 			exit(1);
 		}
+		engine_say_warnings(e, e->config);
 		e->compat = e->config->options.compat_otp;
 	}
 	e->events = events_new(e->saved.next_seq > 0 ? e->saved.next_seq : 1);

@@ -14,7 +14,8 @@ static void
 put_list(struct out *o, const char *key, const struct config_error *list,
     size_t n)
 {
-	out_key(o, key);
+	if (key != NULL)
+		out_key(o, key);
 	out_text(o, "[");
 	for (size_t i = 0; i < n; i++) {
 		const struct config_error *err = &list[i];
@@ -103,6 +104,7 @@ reload_clear(struct engine *e)
 	for (uint32_t i = 0; i < e->reload.n; i++)
 		free(e->reload.changes[i].path);
 	free(e->reload.changes);
+	free(e->reload.warnings);
 	e->reload = (struct reload){ 0 };
 }
 
@@ -134,6 +136,10 @@ put_changes(struct engine *e, bool done, struct out *o)
 	}
 	out_text(o, "]");
 	out_key_int(o, "unchanged", e->reload.unchanged);
+	if (e->reload.warnings != NULL) {
+		out_key(o, "warnings");
+		out_text(o, e->reload.warnings);
+	}
 }
 
 void
@@ -225,6 +231,23 @@ converge(struct engine *e, server_peer peer, uint64_t ref,
 			engine_tell_logger(e, slot);
 }
 
+/* For whoever asked; after a signal nobody else reads them. */
+static void
+note_warnings(struct engine *e, server_peer peer, const struct config *config)
+{
+	struct out list = { 0 };
+
+	if (config->nwarnings == 0)
+		return;
+	if (peer == 0) {
+		engine_say_warnings(e, config);
+		return;
+	}
+	put_list(&list, NULL, config->warnings, config->nwarnings);
+	e->reload.warnings = xstrdup(list.text);
+	out_done(&list);
+}
+
 void
 engine_reload(struct engine *e, server_peer peer, uint64_t ref, bool dry_run)
 {
@@ -238,6 +261,7 @@ engine_reload(struct engine *e, server_peer peer, uint64_t ref, bool dry_run)
 	}
 	reload_clear(e);
 	core_diff(e->core, config->root, service_same, note_change, e);
+	note_warnings(e, peer, config);
 	if (dry_run) {
 		out_text(&o, "{");
 		put_changes(e, false, &o);

@@ -47,16 +47,29 @@ engine_say(const char *format, ...)
 	out_done(&line);
 }
 
-void
-engine_say_errors(const struct config *c)
+static void
+say_list(const struct config_error *list, size_t n)
 {
 	char line[2048];
 
-	for (size_t i = 0; i < c->nerrors; i++) {
-		config_error_format(&c->errors[i], line, sizeof(line));
+	for (size_t i = 0; i < n; i++) {
+		config_error_format(&list[i], line, sizeof(line));
 		if (!write_line(line, strlen(line), PATIENCE_MS))
 			break;
 	}
+}
+
+void
+engine_say_errors(const struct config *c)
+{
+	say_list(c->errors, c->nerrors);
+}
+
+void
+engine_say_warnings(const struct engine *e, const struct config *c)
+{
+	if (!e->quiet)
+		say_list(c->warnings, c->nwarnings);
 }
 
 /* By itself and without an error, but it is to run for ever: OTP reports it. */

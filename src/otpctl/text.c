@@ -179,6 +179,8 @@ text_changes(struct ctl *c, const cJSON *reply)
 
 	if (c->quiet)
 		return;
+	config_errors(&c->text, cJSON_GetObjectItemCaseSensitive(reply,
+	    "warnings"));
 	cJSON_ArrayForEach(change, changes) {
 		word = or_dash(ctl_string(change, "change"));
 		outcome = ctl_string(change, "outcome");

@@ -29,6 +29,14 @@ is "and says how much it compared" "$(ctl --json reload |
 site '' ', "on", "10", "'$T'/x"' "$d"
 is "--dry-run says what would happen" "$(ctl --json reload --dry-run |
     pick '*.*.change' '*.*.path')" "restart g/b"
+sed 's/"id": "d"/&, "shutdown": 5/' "$CONF" > "$T/slip" && mv "$T/slip" "$CONF"
+is "what is hardly meant is told first" "$(ctl reload --dry-run |
+    sed "s|$CONF:||")" \
+    "6:91: d: warning: \`shutdown\` is in milliseconds: 5 s would be 5000
+would update   d
+would restart  g/b
+2 would change, 3 unchanged"
+site '' ', "on", "10", "'$T'/x"' "$d"
 is "--dry-run does not do it" "$(generations g/b)" "1 "
 is "a changed child is named" "$(ctl --json reload |
     pick changes.0.change changes.0.path changes.0.outcome unchanged)" \

@@ -335,6 +335,41 @@ START_TEST(what_will_not_start_here_is_a_warning)
 }
 END_TEST
 
+/* What is right but hardly meant: told without being asked for, too. */
+static const struct {
+	const char	*worker;
+	const char	*want;
+} slip_rows[] = {
+	{ "\"shutdown\":5000", "" },
+	{ "\"shutdown\":0", "" },
+	{ "\"shutdown\":100", "" },
+	{ "\"shutdown\":\"brutal_kill\"", "" },
+	{ "\"shutdown\":5", "t.json:1:50: w: warning: `shutdown` is in "
+	    "milliseconds: 5 s would be 5000\n" },
+	{ "\"ready\":\"notify\",\"start_timeout\":9000", "" },
+	{ "\"ready\":\"notify\",\"start_timeout\":\"infinity\"", "" },
+	{ "\"ready\":\"notify\"", "t.json:1:47: w: warning: if it never gets "
+	    "ready, what comes next waits for ever: add `start_timeout`, in "
+	    "milliseconds or \"infinity\"\n" },
+};
+
+START_TEST(a_slip_is_a_warning)
+{
+	char text[256], line[512] = "";
+	struct config *c;
+
+	(void)snprintf(text, sizeof(text), "{\"children\":[{\"id\":\"w\","
+	    "\"start\":[\"sh\"],%s}]}", slip_rows[_i].worker);
+	c = config_parse(text, strlen(text), "t.json", NULL);
+	ck_assert_uint_eq(c->nerrors, 0);
+	if (c->nwarnings > 0)
+		config_error_format(c->warnings, line, sizeof(line));
+	ck_assert_str_eq(line, slip_rows[_i].want);
+	ck_assert_uint_le(c->nwarnings, 1);
+	config_free(c);
+}
+END_TEST
+
 START_TEST(copies_are_warned_of_once)
 {
 	static const char text[] = "{\"children\":[{\"id\":\"p\",\"type\":"
@@ -573,6 +608,7 @@ config_suite(void)
 	tcase_add_test(t, check_prints_errors_and_nothing_else);
 	tcase_add_loop_test(t, what_will_not_start_here_is_a_warning, 0,
 	    (int)nitems(warn_rows));
+	tcase_add_loop_test(t, a_slip_is_a_warning, 0, (int)nitems(slip_rows));
 	tcase_add_test(t, copies_are_warned_of_once);
 	suite_add_tcase(s, t);
 	t = tcase_create("files");
