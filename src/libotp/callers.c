@@ -230,14 +230,14 @@ otpi_callers_free(struct otp *o)
 /* --- what goes to them --- */
 
 /*
- * Who has a reply finds done what the server had said to the engine before it:
- * that it traps exits, what it watches.
+ * Who has a reply finds done what the server had said before it: the engine
+ * knows that it traps exits, and what it watches; others have their casts.
  */
 static void
-engine_first(struct otp *o)
+others_first(struct otp *o)
 {
-	if (o->srv->link.dirty)
-		(void)otpi_conn_flush(o, &o->srv->link);
+	if (o->said)
+		(void)otpi_flush_said(o);
 }
 
 int
@@ -245,7 +245,7 @@ otpi_caller_flush(struct otp *o, struct otpi_conn *c)
 {
 	int rc;
 
-	engine_first(o);
+	others_first(o);
 	rc = c->mute ? 0 : otpi_conn_flush(o, c);
 	if (rc < 0) {
 		/* It does not read any more, but what it has said stands. */
@@ -299,7 +299,7 @@ otpi_answer(struct otp *o, uint64_t peer, uint8_t type, uint64_t ref,
 	if (c == NULL || c->dead != 0 || c->mute || c->fd < 0)
 		return 0;
 	if (len >= OTPI_BIG)	/* it goes out at once */
-		engine_first(o);
+		others_first(o);
 	do {
 		h.length = len > c->max_payload ? c->max_payload :
 		    (uint32_t)len;

@@ -222,15 +222,23 @@ otpi_conn_ripe(const struct otpi_conn *c)
 	return c->out.end - c->out.pos >= c->full + OTPI_CORK;
 }
 
+/* Behind its like: callers stand behind all others. */
 void
 otpi_dirty(struct otp *o, struct otpi_conn *c)
 {
+	bool said = c->kind != OTPI_CALLER;
+	struct otpi_conn **at = said ? o->said_end : o->dirty_end;
+
 	if (c->dirty)
 		return;
 	c->dirty = true;
-	c->next_dirty = NULL;
-	*o->dirty_end = c;
-	o->dirty_end = &c->next_dirty;
+	c->next_dirty = *at;
+	*at = c;
+	if (o->dirty_end == at)
+		o->dirty_end = &c->next_dirty;
+	if (said)
+		o->said_end = &c->next_dirty;
+	o->said |= said;
 	if (o->dirty == c && o->srv != NULL)
 		otpi_arm_timerfd(o);
 }
@@ -245,8 +253,10 @@ otpi_undirty(struct otp *o, struct otpi_conn *c)
 	while (*at != c)
 		at = &(*at)->next_dirty;
 	*at = c->next_dirty;
-	if (*at == NULL)
+	if (o->dirty_end == &c->next_dirty)
 		o->dirty_end = at;
+	if (o->said_end == &c->next_dirty)
+		o->said_end = at;
 	c->dirty = false;
 }
 

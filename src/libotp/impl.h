@@ -147,7 +147,9 @@ struct otp {
 	bool		 fat;		/* memory to be given back is in them */
 	uint64_t	 trim_at;	/* when; 0: never, or not yet said */
 	uint64_t	 clock;		/* a time not long ago, ns */
-	struct otpi_conn *dirty, **dirty_end;	/* have something to send */
+	struct otpi_conn *dirty, **dirty_end;	/* have something to send; */
+	struct otpi_conn **said_end;	/* callers, those from here on */
+	bool		 said;		/* another has, not tried yet */
 	struct otpi_dest *dests, *oldest, *last;
 	struct otpi_dest **table;	/* by address */
 	struct otpi_dest *gone;		/* to be freed */
@@ -301,6 +303,7 @@ void	otpi_watch(struct otp *o, struct otpi_conn *c);
 bool	otpi_is_self(const struct otp *o, const char *socket_path);
 /* Send what goes without waiting.  1: some is left, 0: none. */
 int	otpi_flush_all(struct otp *o);
+int	otpi_flush_said(struct otp *o);		/* all but replies */
 
 /* json.c: flat objects, as the engine says them */
 /* The value of a field of the outermost object: a string unescaped, anything

@@ -68,9 +68,9 @@ flush(struct otp *o, struct otpi_conn *c)
 	return 1;
 }
 
-/* The engine first, as before any reply; then in the order of what was said. */
+/* The engine first; then in the order of what was said. */
 int
-otpi_flush_all(struct otp *o)
+otpi_flush_said(struct otp *o)
 {
 	struct otpi_conn *c;
 	uint32_t n = 0;
@@ -78,9 +78,24 @@ otpi_flush_all(struct otp *o)
 
 	if (o->srv != NULL && o->srv->link.dirty)
 		left = flush(o, &o->srv->link);
-	for (c = o->dirty; c != NULL; c = c->next_dirty)
+	for (c = o->dirty; c != *o->said_end; c = c->next_dirty)
 		n++;
-	while (n-- > 0 && (c = o->dirty) != NULL)
+	while (n-- > 0 && (c = o->dirty) != *o->said_end)
+		left |= flush(o, c);
+	o->said = false;
+	return left;
+}
+
+int
+otpi_flush_all(struct otp *o)
+{
+	struct otpi_conn *c;
+	uint32_t n = 0;
+	int left = otpi_flush_said(o);
+
+	for (c = *o->said_end; c != NULL; c = c->next_dirty)
+		n++;
+	while (n-- > 0 && (c = *o->said_end) != NULL)
 		left |= flush(o, c);
 	return left;
 }

@@ -70,7 +70,7 @@ otpi_new(const struct otp_options *given, struct otp **out)
 	o = calloc(1, sizeof(*o));
 	if (o == NULL)
 		return -ENOMEM;
-	o->dirty_end = &o->dirty;
+	o->dirty_end = o->said_end = &o->dirty;
 	o->pid = getpid();
 	o->runtime_dir = runtime_dir(opt.runtime_dir);
 	o->timeout_ms = opt.timeout_ms != 0 ? opt.timeout_ms : CALL_MS;

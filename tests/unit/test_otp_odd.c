@@ -4,6 +4,7 @@
  * copy made by fork(2), with what hardly fits; and in which order things leave.
  */
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <check.h>
@@ -225,6 +226,8 @@ handle_call(struct otp *self, struct otp_from from, const char *request,
 		return otp_replyf(self, from, "%d", heard_before);
 	if (strcmp(request, "timers") == 0)
 		return set_and_cancel(self, from);
+	if (strncmp(request, "tell ", 5) == 0)
+		(void)otp_cast(self, request + 5, "told", 4);
 	if (strcmp(request, "stop") == 0)
 		return otp_stop_reply(self, "normal", from, "ok", 2);
 	return otp_reply(self, from, "ok", 2);
@@ -253,10 +256,39 @@ handle_info(struct otp *self, const struct otp_info *info, void *state)
 static const struct otp_gen_server_ops odd = { .handle_call = handle_call,
 	.handle_info = handle_info, .terminate = terminate };
 
+/* Who has the reply may ask those who were told, and finds them told. */
+START_TEST(G7_a_cast_leaves_before_the_reply_to_the_same_call)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	char request[sizeof(at.sun_path) + 8];
+	int listener = socket(AF_UNIX, SOCK_STREAM, 0), fd = -1;
+	struct pollfd pfd = { .events = POLLIN };
+
+	(void)snprintf(at.sun_path, sizeof(at.sun_path), "%s/other", rig.dir);
+	(void)snprintf(request, sizeof(request), "tell %s", at.sun_path);
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&at, sizeof(at)),
+	    0);
+	ck_assert_int_eq(listen(listener, 1), 0);
+	for (int i = 0; i < TIMES; i++) {
+		rig_ok(&rig, request);
+		if (fd < 0)
+			fd = accept(listener, NULL, NULL);
+		pfd.fd = fd;
+		ck_assert_msg(poll(&pfd, 1, 0) == 1, "the reply came first");
+		raw_expect(fd, FRAME_CAST, "told", NULL);
+	}
+	(void)close(fd);
+	(void)close(listener);
+	(void)unlink(at.sun_path);
+}
+END_TEST
+
 static void
 start_odd(void)
 {
+	slow = true;
 	rig_start_with(&rig, NULL, false, NULL, &odd);
+	slow = false;
 	rig_await_socket(&rig);
 }
 
@@ -430,6 +462,7 @@ main(void)
 		a_server_cannot_be_freed_by_its_callbacks,
 		a_server_does_not_run_within_itself,
 		TM1_many_timers_cost_no_more_than_few,
+		G7_a_cast_leaves_before_the_reply_to_the_same_call,
 		a_copy_that_is_freed_takes_nothing_from_the_server,
 	};
 	const TTest *const plain[] = {
