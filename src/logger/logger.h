@@ -23,6 +23,7 @@
 #define LOG_EXPECTED_MAX 4096
 #define LOG_FAULT_MS	1000	/* between attempts to write again */
 
+struct carry_room;
 struct carry_slot;
 struct logger;
 struct reader;
@@ -78,7 +79,8 @@ struct logger {
 	int		 said_error;
 	int		 retry_error;	/* why the one below was in vain */
 	bool		 retrying;	/* a fault may be over */
-	/* carry.c */
+	/* carry.c, carry_start.c */
+	struct carry_room *carry;
 	struct carry_slot *playing;	/* its data are being handed on */
 	uint64_t	 played;	/* bytes of what they become */
 	size_t		 nparked;
