@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Sockets and links of gen_server children; see worker.h.
+ * Links of gen_server children; see worker.h.  Nothing leaves by one before the
+ * turn that it is from is committed.
  */
 #include "engine/worker.h"
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,13 +18,10 @@
 #include "libotp/peer.h"
 
 #define WORKER_KEYS	(1ULL << 62)
-#define KEY_THEIRS	0	/* the worker's end of the link */
-#define KEY_SOCKET	1	/* its listening socket */
-#define KEY_OURS	2	/* the engine's end of the link */
 #define QUEUED_MAX	(4U * 1024 * 1024)
 
-static uint64_t
-key_of(const struct child *c, unsigned int which)
+uint64_t
+worker_held_key(const struct child *c, enum worker_held which)
 {
 	return WORKER_KEYS | (uint64_t)c->worker_key << 3 | which;
 }
@@ -79,142 +75,6 @@ worker_key_is(uint64_t key)
 	return (key & ~(WORKER_KEYS - 1)) == WORKER_KEYS;
 }
 
-/* --- the listening socket --- */
-
-static int
-open_paths(const struct engine *e)
-{
-	return openat(e->runtime_fd, "paths",
-	    O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
-/* $RUNTIME/paths, made when it is not there; -errno. */
-static int
-paths_dir(struct engine *e)
-{
-	int fd;
-
-	if (e->paths_fd > 0)
-		return e->paths_fd;
-	fd = open_paths(e);
-	if (fd < 0 && errno == ENOENT &&
-	    mkdirat(e->runtime_fd, "paths", 0711) == 0)
-		fd = open_paths(e);
-	if (fd < 0)
-		return -errno;
-	e->paths_fd = fd;
-	return fd;
-}
-
-/* web/counter as a file's name: web:counter. */
-static int
-socket_name(const struct child *c, char *out, size_t size)
-{
-	size_t len = strlen(c->path);
-
-	if (len >= size)
-		return -ENAMETOOLONG;
-	for (size_t i = 0; i <= len; i++)
-		out[i] = c->path[i] == '/' ? ':' : c->path[i];
-	return 0;
-}
-
-static int
-address_below(int dir, const char *name, struct sockaddr_un *out)
-{
-	int n;
-
-	*out = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	n = snprintf(out->sun_path, sizeof(out->sun_path),
-	    "/proc/self/fd/%d/%s", dir, name);
-	return n < 0 || (size_t)n >= sizeof(out->sun_path) ? -ENAMETOOLONG : 0;
-}
-
-static int
-bind_below(int fd, int dir, const char *name)
-{
-	struct sockaddr_un sun;
-	mode_t mask;
-	int rc = address_below(dir, name, &sun);
-
-	if (rc < 0)
-		return rc;
-	if (unlinkat(dir, name, 0) < 0 && errno != ENOENT)
-		return -errno;
-	mask = umask(0111);	/* libotp asks the kernel who calls */
-	rc = bind(fd, (const struct sockaddr *)&sun, sizeof(sun));
-	(void)umask(mask);
-	return rc < 0 ? -errno : 0;
-}
-
-/*
- * Does the name lead to a socket that somebody has?  An engine that died may
- * have unlinked it, or made another, and not told the spawner.  Whoever gets
- * this connection sees that it has ended.
- */
-static bool
-is_reachable(struct engine *e, uint32_t slot)
-{
-	int dir = paths_dir(e), fd, rc;
-	struct sockaddr_un sun;
-	char name[128];
-
-	if (dir < 0 || socket_name(engine_child(e, slot), name,
-	    sizeof(name)) < 0 || address_below(dir, name, &sun) < 0)
-		return false;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return false;
-	rc = connect(fd, (const struct sockaddr *)&sun, sizeof(sun));
-	rc = rc < 0 ? -errno : 0;
-	(void)close(fd);
-	return rc == 0 || rc == -EAGAIN;	/* a full backlog is one */
-}
-
-static int
-listen_at(struct engine *e, uint32_t slot)
-{
-	struct child *c = engine_child(e, slot);
-	char name[128];
-	int dir = paths_dir(e), fd, rc;
-
-	if (dir < 0)
-		return dir;
-	rc = socket_name(c, name, sizeof(name));
-	if (rc < 0)
-		return rc;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	rc = bind_below(fd, dir, name);
-	if (rc == 0 && listen(fd, SOMAXCONN) < 0)
-		rc = -errno;
-	if (rc < 0) {
-		(void)close(fd);
-		return rc;
-	}
-	link_hold(&e->spawner, key_of(c, KEY_SOCKET), fd);
-	c->worker->listening = true;
-	return 0;
-}
-
-void
-worker_unlisten(struct engine *e, uint32_t slot)
-{
-	struct child *c = engine_child(e, slot);
-	char name[128];
-	int dir;
-
-	names_drop(e, slot, NULL);
-	if (c->worker == NULL || !c->worker->listening)
-		return;
-	c->worker->listening = false;
-	dir = paths_dir(e);
-	if (dir >= 0 && socket_name(c, name, sizeof(name)) == 0)
-		(void)unlinkat(dir, name, 0);
-	link_put(&e->spawner, SPAWN_RELEASE, key_of(c, KEY_SOCKET), "", 0);
-}
-
 /* --- the link --- */
 
 static void
@@ -242,7 +102,8 @@ worker_close_link(struct engine *e, uint32_t slot)
 	loop_remove(e->loop, w->link_handle);
 	peer_free(w->link);
 	w->link = NULL;
-	link_put(&e->spawner, SPAWN_RELEASE, key_of(c, KEY_OURS), "", 0);
+	link_put(&e->spawner, SPAWN_RELEASE, worker_held_key(c, WORKER_OURS),
+	    "", 0);
 }
 
 /* Committed with what it is told of, so that the next engine knows. */
@@ -278,8 +139,8 @@ open_link(struct engine *e, uint32_t slot)
 		(void)close(fds[1]);
 		return rc;
 	}
-	link_hold(&e->spawner, key_of(c, KEY_OURS), kept);
-	link_hold(&e->spawner, key_of(c, KEY_THEIRS), fds[1]);
+	link_hold(&e->spawner, worker_held_key(c, WORKER_OURS), kept);
+	link_hold(&e->spawner, worker_held_key(c, WORKER_THEIRS), fds[1]);
 	w->link = peer_new(fds[0], &hello, "otpd", "", &limits);
 	if (w->link == NULL)
 		return -ENOMEM;
@@ -354,11 +215,11 @@ resume_link(struct engine *e, uint32_t slot, int fd)
 static void
 resume(struct engine *e, uint64_t key, int fd, uint32_t slot)
 {
-	if (slot != CORE_NONE && (key & 7) == KEY_SOCKET &&
-	    (e->children[slot].alive || is_reachable(e, slot))) {
+	if (slot != CORE_NONE && (key & 7) == WORKER_SOCKET &&
+	    (e->children[slot].alive || worker_is_reachable(e, slot))) {
 		worker_make(e, slot)->listening = true;
 		(void)close(fd);
-	} else if (slot != CORE_NONE && (key & 7) == KEY_OURS &&
+	} else if (slot != CORE_NONE && (key & 7) == WORKER_OURS &&
 	    e->children[slot].listed) {
 		resume_link(e, slot, fd);
 	} else {
@@ -415,7 +276,7 @@ worker_prepare(struct engine *e, uint32_t slot, uint64_t *out_fd_key,
 	worker_close_link(e, slot);
 	*out_words = "listen";
 	if (!w->listening)
-		rc = listen_at(e, slot);
+		rc = worker_listen(e, slot);
 	if (rc < 0)
 		return rc;
 	*out_words = "register its name";
@@ -425,7 +286,7 @@ worker_prepare(struct engine *e, uint32_t slot, uint64_t *out_fd_key,
 		return rc;
 	*out_words = "link";
 	rc = open_link(e, slot);
-	*out_fd_key = key_of(engine_child(e, slot), KEY_THEIRS);
+	*out_fd_key = worker_held_key(engine_child(e, slot), WORKER_THEIRS);
 	return rc;
 }
 

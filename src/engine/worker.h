@@ -29,6 +29,13 @@ struct worker {			/* while the child has a socket or a link */
 	struct letter	**letters_end;	/* where the next goes, behind some */
 };
 
+/* What the spawner holds for one, by this number in its key. */
+enum worker_held {
+	WORKER_THEIRS,		/* the worker's end of the link */
+	WORKER_SOCKET,		/* its listening socket */
+	WORKER_OURS		/* the engine's end of the link */
+};
+
 /* Callers over a link are told apart from those of the control socket. */
 #define LINK_PEER	(1ULL << 63)
 
@@ -50,8 +57,6 @@ void	workers_save_heard(struct engine *e);
 void	workers_heard(struct engine *e);
 
 void	worker_close_link(struct engine *e, uint32_t slot);
-/* It will not run again by itself: nobody is to wait at its socket. */
-void	worker_unlisten(struct engine *e, uint32_t slot);
 void	worker_free(struct engine *e, uint32_t slot);
 /* An exit signal as a frame, to one that traps; false: it does not. */
 bool	worker_exit_signal(struct engine *e, uint32_t slot, const char *from,
@@ -85,9 +90,18 @@ void	worker_flush_all(struct engine *e);
 void	worker_resume_all(struct engine *e);
 /* The same for one slot, whose worker_key was just learnt. */
 void	worker_adopt(struct engine *e, uint32_t slot);
+uint64_t worker_held_key(const struct child *c, enum worker_held which);
 bool	worker_key_is(uint64_t key);
 bool	worker_is_link(server_peer peer);
 uint32_t worker_slot(server_peer peer);
+
+/* --- listen.c: its listening socket --- */
+int	worker_listen(struct engine *e, uint32_t slot);	/* 0 or -errno */
+/* It will not run again by itself: nobody is to wait there. */
+void	worker_unlisten(struct engine *e, uint32_t slot);
+/* Does its name lead to a socket that somebody has?  An engine that died may
+ * have unlinked it, or made another, and not told the spawner. */
+bool	worker_is_reachable(struct engine *e, uint32_t slot);
 
 /* --- letters.c: what a worker is told whatever happens --- */
 /* Takes the place of a ref in EXIT; false: there is nobody to tell. */
