@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "libotp/impl.h"
+#include "wire/address.h"
 
 /* The socket of an address; "web/counter" is paths/web:counter. */
 int
@@ -35,40 +35,6 @@ otpi_resolve(const struct otp *o, const char *address, char *out, size_t size)
 	for (char *p = out + skip; *p != '\0'; p++)
 		if (*p == '/')
 			*p = ':';
-	return 0;
-}
-
-/*
- * The folder of a path too long for sun_path is opened and named through
- * /proc.  *out_dir is to be closed, -1 when there is none.
- */
-static int
-address_of(const char *path, struct sockaddr_un *out, int *out_dir)
-{
-	const char *base = strrchr(path, '/');
-	char folder[PATH_MAX];
-	int n;
-
-	*out = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	*out_dir = -1;
-	if (strlen(path) < sizeof(out->sun_path)) {
-		memcpy(out->sun_path, path, strlen(path) + 1);
-		return path[0] == '\0' ? -ENOENT : 0;
-	}
-	if (base == NULL || (size_t)(base - path) >= sizeof(folder) - 1)
-		return -ENAMETOOLONG;
-	memcpy(folder, path, (size_t)(base + 1 - path));
-	folder[base + 1 - path] = '\0';
-	*out_dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (*out_dir < 0)
-		return -errno;
-	n = snprintf(out->sun_path, sizeof(out->sun_path),
-	    "/proc/self/fd/%d/%s", *out_dir, base + 1);
-	if (n < 0 || (size_t)n >= sizeof(out->sun_path)) {
-		(void)close(*out_dir);
-		*out_dir = -1;
-		return -ENAMETOOLONG;
-	}
 	return 0;
 }
 
@@ -130,7 +96,7 @@ otpi_connect(const char *path, uint64_t deadline, bool lazy)
 	struct sockaddr_un to;
 	int dir, rc;
 
-	rc = address_of(path, &to, &dir);
+	rc = wire_address(path, &to, &dir);
 	if (rc == 0) {
 		rc = connect_fd(&to, deadline, lazy);
 		if (dir >= 0)

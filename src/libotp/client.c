@@ -7,7 +7,6 @@
 #include "libotp/client.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -21,6 +20,7 @@
 #include <unistd.h>
 
 #include "libotp/peer.h"
+#include "wire/address.h"
 #include "wire/frame.h"
 
 #define REPLY_MAX	(256U * 1024 * 1024)	/* put together of its parts */
@@ -77,39 +77,6 @@ text_append(struct text *t, const void *data, size_t len)
 }
 
 /*
- * An address for a path of any length: the folder of one too long is opened
- * and named through /proc.  *out_dir is to be closed, -1 when there is none.
- */
-static int
-address_of(const char *path, struct sockaddr_un *out, int *out_dir)
-{
-	const char *base = strrchr(path, '/');
-	char folder[PATH_MAX];
-	int n;
-
-	*out = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	*out_dir = -1;
-	if (strlen(path) < sizeof(out->sun_path)) {
-		memcpy(out->sun_path, path, strlen(path) + 1);
-		return path[0] == '\0' ? -ENOENT : 0;
-	}
-	if (base == NULL || (size_t)(base - path) >= sizeof(folder))
-		return -ENAMETOOLONG;
-	memcpy(folder, path, (size_t)(base + 1 - path));
-	folder[base + 1 - path] = '\0';
-	*out_dir = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (*out_dir < 0)
-		return -errno;
-	n = snprintf(out->sun_path, sizeof(out->sun_path),
-	    "/proc/self/fd/%d/%s", *out_dir, base + 1);
-	if (n < 0 || (size_t)n >= sizeof(out->sun_path)) {
-		(void)close(*out_dir);
-		return -ENAMETOOLONG;
-	}
-	return 0;
-}
-
-/*
  * connect() on a blocking socket waits for a place in a full backlog, and that
  * for SO_SNDTIMEO at most; a non-blocking one could only try again and again.
  */
@@ -145,7 +112,7 @@ connect_path(const char *path, uint64_t deadline)
 	struct sockaddr_un to;
 	int dir, fd, rc;
 
-	rc = address_of(path, &to, &dir);
+	rc = wire_address(path, &to, &dir);
 	if (rc < 0)
 		return rc;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -6,6 +6,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -462,6 +463,21 @@ START_TEST(a_path_longer_than_an_address_will_do)
 }
 END_TEST
 
+START_TEST(a_path_longer_than_any_will_not)
+{
+	char path[PATH_MAX + 8];
+	size_t slash;
+
+	for (slash = PATH_MAX - 3; slash < PATH_MAX + 3; slash++) {
+		memset(path, 'x', sizeof(path));
+		path[0] = path[slash] = '/';
+		path[slash + 2] = '\0';
+		ck_assert_ptr_null(client_open(path, 0));
+		ck_assert(errno == ENAMETOOLONG || errno == ENOENT);
+	}
+}
+END_TEST
+
 /* Here the server is the child: it dies with a call in its hands. */
 START_TEST(a_server_that_dies_ends_the_call)
 {
@@ -507,6 +523,7 @@ main(void)
 		a_full_backlog_that_empties_in_time_is_no_error,
 		where_nobody_serves_it_says_so_at_once,
 		a_path_longer_than_an_address_will_do,
+		a_path_longer_than_any_will_not,
 		a_server_that_dies_ends_the_call,
 		closing_nothing_is_nothing,
 	};
