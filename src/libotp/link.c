@@ -236,7 +236,7 @@ static void
 link_lost(struct otp *o)
 {
 	struct otpi_server *s = o->srv;
-	struct otpi_monitor *m;
+	struct otpi_monitor *m = NULL;
 
 	otpi_conn_clear(o, &s->link);
 	s->doubts = 0;
@@ -245,7 +245,7 @@ link_lost(struct otp *o)
 		    o->requests[i].conn == &s->link)
 			otpi_request_fail(o, &o->requests[i], -ENOTCONN,
 			    "noconnection");
-	for (m = s->monitors; m != NULL; m = m->next)
+	while ((m = otpi_monitor_next(s, m)) != NULL)
 		if (m->dest == NULL && !m->caller)
 			(void)otpi_mail_self(o, FRAME_DOWN, m->ref,
 			    "{\"reason\":\"noconnection\"}", 25);

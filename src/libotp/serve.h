@@ -94,7 +94,8 @@ struct otpi_server {
 	char		**links;
 	uint32_t	 nlinks;
 	uint64_t	 generation;
-	struct otpi_monitor *monitors;
+	struct otpi_monitor **monitors;	/* by ref */
+	uint32_t	 nmonitors, monitor_size;
 	uint64_t	 next_monitor;
 	uint32_t	 next_call;	/* of those that change a registry */
 	uint64_t	 doubts;	/* the question about requests; 0 */
@@ -187,6 +188,9 @@ void	otpi_link_frame(struct otp *o, const struct frame_header *h,
 	    const char *data);
 
 /* watch.c */
+/* One after another but those on callers that live; NULL: the first, the end. */
+struct otpi_monitor *otpi_monitor_next(const struct otpi_server *s,
+	    const struct otpi_monitor *m);
 void	otpi_lost_monitors(struct otp *o, struct otpi_dest *d);
 /* Tell those who wait for the end of this caller. */
 void	otpi_lost_caller(struct otp *o, struct otpi_conn *c);

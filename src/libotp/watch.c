@@ -14,6 +14,7 @@
 
 #define NAME_MAX_LEN	64
 #define TARGET_MAX	512
+#define TABLE_MIN	8
 
 /* --- lists of words --- */
 
@@ -189,35 +190,105 @@ otp_whereis(struct otp *o, const char *name, char *path, size_t size,
 #define SLOT_MASK	0xffffffU
 
 static struct otpi_monitor **
+bucket(const struct otpi_server *s, uint64_t ref)
+{
+	return &s->monitors[ref & (s->monitor_size - 1)];
+}
+
+static void
+put(struct otpi_server *s, struct otpi_monitor *m)
+{
+	struct otpi_monitor **at = bucket(s, m->ref);
+
+	m->next = *at;
+	*at = m;
+}
+
+/* Room for one more.  Where there is no memory the old table does. */
+static int
+grow(struct otpi_server *s)
+{
+	uint32_t old = s->monitor_size, size = old == 0 ? TABLE_MIN : 2 * old;
+	struct otpi_monitor **from = s->monitors, **table, *m;
+
+	if (s->nmonitors < old)
+		return 0;
+	table = calloc(size, sizeof(*table));
+	if (table == NULL)
+		return old > 0 ? 0 : -ENOMEM;
+	s->monitors = table;
+	s->monitor_size = size;
+	for (uint32_t i = 0; i < old; i++)
+		while ((m = from[i]) != NULL) {
+			from[i] = m->next;
+			put(s, m);
+		}
+	free(from);
+	return 0;
+}
+
+/* A new one, that is in no list yet; NULL: no memory. */
+static struct otpi_monitor *
+monitor_new(struct otpi_server *s, const char *target)
+{
+	size_t len = strlen(target);
+	struct otpi_monitor *m;
+
+	if (grow(s) < 0)
+		return NULL;
+	m = calloc(1, sizeof(*m) + len + 1);
+	if (m != NULL) {
+		memcpy(m->target, target, len + 1);
+		s->nmonitors++;
+	}
+	return m;
+}
+
+static struct otpi_monitor **
+find_in(struct otpi_monitor **at, uint64_t ref)
+{
+	while (*at != NULL && (*at)->ref != ref)
+		at = &(*at)->next;
+	return *at == NULL ? NULL : at;
+}
+
+/* Where it stands, or NULL. */
+static struct otpi_monitor **
 find(struct otpi_server *s, uint64_t ref)
 {
 	uint32_t slot = (uint32_t)(ref >> SLOT_SHIFT) & SLOT_MASK;
-	struct otpi_monitor **at;
+	struct otpi_monitor **at = NULL;
 
 	if ((ref & CALLER_REF) != 0 && slot < s->nslots &&
-	    s->slots[slot].conn != NULL) {
-		at = &s->slots[slot].conn->monitors;
-		while (*at != NULL && (*at)->ref != ref)
-			at = &(*at)->next;
-		if (*at != NULL)
-			return at;
-	}
-	at = &s->monitors;
-
-	while (*at != NULL && (*at)->ref != ref)
-		at = &(*at)->next;
+	    s->slots[slot].conn != NULL)
+		at = find_in(&s->slots[slot].conn->monitors, ref);
+	if (at == NULL && s->monitor_size > 0)
+		at = find_in(bucket(s, ref), ref);
 	return at;
 }
 
 static void
-forget(struct otpi_monitor **at)
+forget(struct otpi_server *s, struct otpi_monitor **at)
 {
 	struct otpi_monitor *m = *at;
 
 	if (m->dest != NULL)
 		m->dest->nmonitors--;
 	*at = m->next;
+	s->nmonitors--;
 	free(m);
+}
+
+struct otpi_monitor *
+otpi_monitor_next(const struct otpi_server *s, const struct otpi_monitor *m)
+{
+	uint64_t i = m == NULL ? 0 : (m->ref & (s->monitor_size - 1)) + 1;
+
+	if (m != NULL && m->next != NULL)
+		return m->next;
+	while (i < s->monitor_size && s->monitors[i] == NULL)
+		i++;
+	return i < s->monitor_size ? s->monitors[i] : NULL;
 }
 
 static void
@@ -258,27 +329,24 @@ int
 otp_monitor(struct otp *o, const char *target, uint64_t *out_ref)
 {
 	struct otpi_server *s = o->srv;
-	size_t len = strlen(target);
 	struct otpi_monitor *m;
 	int rc = 0;
 
 	if (s == NULL)
 		return otpi_fail(o, -EINVAL, "not_a_server");
-	if (len > TARGET_MAX)
+	if (strlen(target) > TARGET_MAX)
 		return otpi_fail(o, -EINVAL, NULL);
-	m = calloc(1, sizeof(*m) + len + 1);
+	m = monitor_new(s, target);
 	if (m == NULL)
 		return otpi_fail(o, -ENOMEM, NULL);
-	memcpy(m->target, target, len + 1);
 	m->ref = ++s->next_monitor;
-	m->next = s->monitors;
-	s->monitors = m;
+	put(s, m);
 	if (otpi_has_link(o))
 		say_monitor(o, m);
 	else
 		rc = watch_connection(o, m);
 	if (rc < 0) {
-		forget(find(s, m->ref));
+		forget(s, find(s, m->ref));
 		return otpi_fail(o, rc, NULL);
 	}
 	*out_ref = m->ref;
@@ -300,14 +368,14 @@ otp_monitor_caller(struct otp *o, struct otp_from from, uint64_t *out_ref)
 	c = otpi_caller(s, from.peer);
 	if (c != NULL && c->dead != 0)
 		c = NULL;
-	m = calloc(1, sizeof(*m) + 1);
+	m = monitor_new(s, "");
 	if (m == NULL)
 		return -ENOMEM;
 	m->caller = true;
 	m->ref = CALLER_REF |
 	    (uint64_t)((uint32_t)from.peer & SLOT_MASK) << SLOT_SHIFT |
 	    (++s->next_monitor & COUNT_MASK);
-	list = c != NULL ? &c->monitors : &s->monitors;
+	list = c != NULL ? &c->monitors : bucket(s, m->ref);
 	while (c != NULL && *list != NULL)
 		list = &(*list)->next;	/* few: the first is told first */
 	m->next = *list;
@@ -316,7 +384,7 @@ otp_monitor_caller(struct otp *o, struct otp_from from, uint64_t *out_ref)
 		rc = otpi_mail_self(o, FRAME_DOWN, m->ref, gone,
 		    sizeof(gone) - 1);
 	if (rc < 0)
-		forget(list);
+		forget(s, list);
 	else
 		*out_ref = m->ref;
 	return rc;
@@ -333,8 +401,7 @@ otpi_lost_caller(struct otp *o, struct otpi_conn *c)
 
 	while ((m = c->monitors) != NULL) {
 		c->monitors = m->next;
-		m->next = o->srv->monitors;
-		o->srv->monitors = m;
+		put(o->srv, m);
 		(void)otpi_mail_self(o, FRAME_DOWN, m->ref, text, (size_t)n);
 	}
 }
@@ -344,13 +411,13 @@ otp_demonitor(struct otp *o, uint64_t ref)
 {
 	struct otpi_monitor **at;
 
-	if (o->srv == NULL || *(at = find(o->srv, ref)) == NULL)
+	if (o->srv == NULL || (at = find(o->srv, ref)) == NULL)
 		return -ENOENT;
 	if ((*at)->dest == NULL && !(*at)->caller)
 		(void)otpi_link_cast(o,
 		    "{\"op\":\"demonitor\",\"ref\":\"%llu\"}",
 		    (unsigned long long)ref);
-	forget(at);
+	forget(o->srv, at);
 	return 0;
 }
 
@@ -362,14 +429,14 @@ otpi_down(struct otp *o, uint64_t ref, const char *payload, size_t len)
 	char reason[OTP_REASON_MAX] = "", path[1024] = "", pid[32] = "";
 	struct otp_info info = { .kind = OTP_DOWN, .ref = ref, .data = "" };
 
-	if (*at == NULL)
+	if (at == NULL)
 		return;
 	(void)otpi_json_get(payload, len, "reason", reason, sizeof(reason));
 	if (otpi_json_get(payload, len, "path", path, sizeof(path)) < 0 ||
 	    strcmp(path, "null") == 0)
 		(void)snprintf(path, sizeof(path), "%s", (*at)->target);
 	(void)otpi_json_get(payload, len, "pid", pid, sizeof(pid));
-	forget(at);
+	forget(o->srv, at);
 	info.who = path;
 	info.reason = reason;
 	info.pid = (int32_t)strtol(pid, NULL, 10);
@@ -393,7 +460,8 @@ otpi_lost_monitors(struct otp *o, struct otpi_dest *d)
 		otpi_out_free(&out);
 		return;
 	}
-	for (struct otpi_monitor *m = o->srv->monitors; m != NULL; m = m->next)
+	for (struct otpi_monitor *m = NULL;
+	    (m = otpi_monitor_next(o->srv, m)) != NULL; )
 		if (m->dest == d) {
 			m->dest = NULL;
 			(void)otpi_mail_self(o, FRAME_DOWN, m->ref, out.text,
@@ -457,7 +525,8 @@ otpi_say_all(struct otp *o)
 	    s->trapping ? "true" : "false");
 	for (uint32_t i = 0; i < s->nlinks; i++)
 		otpi_link_say(o, "link", "target", s->links[i]);
-	for (struct otpi_monitor *m = s->monitors; m != NULL; m = m->next)
+	for (struct otpi_monitor *m = NULL;
+	    (m = otpi_monitor_next(s, m)) != NULL; )
 		if (m->dest == NULL && !m->caller)
 			say_monitor(o, m);
 	if (s->ready)		/* last: it was said after all that */
@@ -467,7 +536,9 @@ otpi_say_all(struct otp *o)
 void
 otpi_watch_free(struct otpi_server *s)
 {
-	while (s->monitors != NULL)
-		forget(&s->monitors);
+	for (uint32_t i = 0; i < s->monitor_size; i++)
+		while (s->monitors[i] != NULL)
+			forget(s, &s->monitors[i]);
+	free(s->monitors);
 	words_free(s->links, s->nlinks);
 }

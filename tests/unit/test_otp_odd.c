@@ -21,6 +21,7 @@
 #define TIMES	5
 #define PAUSE_US	2000
 #define TIMERS		50000
+#define MONITORS	50000
 #define NAP_US		50000
 #define MESSAGES	36		/* together twice what one read takes */
 #define MESSAGE_SIZE	4000
@@ -206,6 +207,22 @@ set_and_cancel(struct otp *self, struct otp_from from)
 	return otp_replyf(self, from, "%s", bad == 0 ? "ok" : "bad");
 }
 
+/* Of this server itself: no monitor needs anybody else. */
+static int
+watch_and_forget(struct otp *self, struct otp_from from, const char *target)
+{
+	static uint64_t refs[MONITORS];
+	int bad = 0;
+
+	for (uint32_t i = 0; i < MONITORS; i++)
+		bad += otp_monitor(self, target, &refs[i]) != 0;
+	for (uint32_t i = 0; i < MONITORS; i++) {
+		bad += otp_demonitor(self, refs[i]) != 0;
+		bad += otp_demonitor(self, refs[i]) != -ENOENT;
+	}
+	return otp_replyf(self, from, "%s", bad == 0 ? "ok" : "bad");
+}
+
 static int
 handle_call(struct otp *self, struct otp_from from, const char *request,
     size_t len, void *state)
@@ -226,6 +243,8 @@ handle_call(struct otp *self, struct otp_from from, const char *request,
 		return otp_replyf(self, from, "%d", heard_before);
 	if (strcmp(request, "timers") == 0)
 		return set_and_cancel(self, from);
+	if (strncmp(request, "watch ", 6) == 0)
+		return watch_and_forget(self, from, request + 6);
 	if (strncmp(request, "tell ", 5) == 0)
 		(void)otp_cast(self, request + 5, "told", 4);
 	if (strcmp(request, "stop") == 0)
@@ -316,6 +335,15 @@ END_TEST
 START_TEST(TM1_many_timers_cost_no_more_than_few)
 {
 	rig_ok(&rig, "timers");
+}
+END_TEST
+
+START_TEST(M1_many_monitors_cost_no_more_than_few)
+{
+	char request[sizeof(rig.socket) + 8];
+
+	(void)snprintf(request, sizeof(request), "watch %s", rig.socket);
+	rig_ok(&rig, request);
 }
 END_TEST
 
@@ -462,6 +490,7 @@ main(void)
 		a_server_cannot_be_freed_by_its_callbacks,
 		a_server_does_not_run_within_itself,
 		TM1_many_timers_cost_no_more_than_few,
+		M1_many_monitors_cost_no_more_than_few,
 		G7_a_cast_leaves_before_the_reply_to_the_same_call,
 		a_copy_that_is_freed_takes_nothing_from_the_server,
 	};
