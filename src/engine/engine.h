@@ -37,6 +37,7 @@ enum { WATCH_TARGET, WATCH_WATCHER };
 
 struct watch {			/* a monitor, or one end of a link */
 	struct watch	*prev[2], *next[2];	/* in either slot's list */
+	struct watch	*chain;		/* of a monitor: of its bucket */
 	uint32_t	 slot[2];
 	uint64_t	 ref;
 	uint64_t	 key;		/* in the snapshot */
@@ -197,6 +198,7 @@ struct crumb {			/* what the engine is about; see rung.h */
 #define NOTES_MAX	64
 #define REFUSED_MAX	64	/* uids turned away, in a minute */
 #define NAMES_BUCKETS	256
+#define WATCH_BUCKETS	1024
 #define APP_VARS_BUCKETS 1024
 /* Requests that wait for an answer; owners of tasks count as well. */
 #define WAITING_MAX	65536U
@@ -226,6 +228,7 @@ struct engine {
 	uint32_t	 children_cap;
 	uint32_t	 pids[PIDS_BUCKETS];	/* 1 + slot, chained */
 	struct name	*names[NAMES_BUCKETS];
+	struct watch	*monitors[WATCH_BUCKETS];	/* by watcher and ref */
 	uint64_t	 next_key;	/* of names, watches and registries */
 	struct registry	*registries;
 	uint32_t	 nregistries, nlocks;

@@ -35,6 +35,24 @@ enlist(struct engine *e, struct watch *w, int which)
 	*head = w;
 }
 
+static struct watch **
+bucket(struct engine *e, uint32_t watcher, uint64_t ref)
+{
+	return &e->monitors[(watcher * 31 + ref) % WATCH_BUCKETS];
+}
+
+/* Where it stands in its bucket, or the NULL behind all that do. */
+static struct watch **
+find_monitor(struct engine *e, uint32_t watcher, uint64_t ref)
+{
+	struct watch **p = bucket(e, watcher, ref);
+
+	while (*p != NULL && ((*p)->ref != ref ||
+	    (*p)->slot[WATCH_WATCHER] != watcher))
+		p = &(*p)->chain;
+	return p;
+}
+
 static void
 save(struct engine *e, const struct watch *w)
 {
@@ -58,6 +76,8 @@ watches_save_all(struct engine *e)
 static void
 watch_free(struct engine *e, struct watch *w)
 {
+	struct watch **at;
+
 	store_put(e->store, STORE_WATCH, w->key, "", 0);
 	e->changed = true;
 	for (int i = 0; i < 2; i++) {
@@ -68,6 +88,12 @@ watch_free(struct engine *e, struct watch *w)
 		if (w->next[i] != NULL)
 			w->next[i]->prev[i] = w->prev[i];
 	}
+	if (!w->link) {
+		at = bucket(e, w->slot[WATCH_WATCHER], w->ref);
+		while (*at != w)
+			at = &(*at)->chain;
+		*at = w->chain;
+	}
 	engine_child(e, w->slot[WATCH_WATCHER])->nwatching--;
 	free(w);
 }
@@ -75,7 +101,7 @@ watch_free(struct engine *e, struct watch *w)
 static struct watch *
 add(struct engine *e, const struct watch_record *r, uint64_t key)
 {
-	struct watch *w = xcalloc(1, sizeof(*w));
+	struct watch *w = xcalloc(1, sizeof(*w)), **at;
 
 	w->slot[WATCH_TARGET] = r->target;
 	w->slot[WATCH_WATCHER] = r->watcher;
@@ -84,6 +110,11 @@ add(struct engine *e, const struct watch_record *r, uint64_t key)
 	w->link = r->link != 0;
 	enlist(e, w, WATCH_TARGET);
 	enlist(e, w, WATCH_WATCHER);
+	if (!w->link) {
+		at = bucket(e, r->watcher, r->ref);
+		w->chain = *at;
+		*at = w;
+	}
 	engine_child(e, r->watcher)->nwatching++;
 	return w;
 }
@@ -179,16 +210,6 @@ send_down(struct engine *e, uint32_t watcher, uint64_t ref, uint32_t target,
 	out_done(&o);
 }
 
-static struct watch *
-find_monitor(struct engine *e, uint32_t slot, uint64_t ref)
-{
-	struct watch *w = engine_child(e, slot)->watching;
-
-	while (w != NULL && (w->link || w->ref != ref))
-		w = w->next[WATCH_WATCHER];
-	return w;
-}
-
 void
 watch_monitor(struct engine *e, uint32_t slot, uint64_t ref,
     const char *target)
@@ -196,7 +217,7 @@ watch_monitor(struct engine *e, uint32_t slot, uint64_t ref,
 	uint32_t at = watch_target(e, target);
 
 	if (engine_child(e, slot)->worker->again &&
-	    find_monitor(e, slot, ref) != NULL)
+	    *find_monitor(e, slot, ref) != NULL)
 		return;
 	if (at == CORE_NONE)
 		send_down(e, slot, ref, at, target, "noproc");
@@ -209,7 +230,7 @@ watch_monitor(struct engine *e, uint32_t slot, uint64_t ref,
 void
 watch_demonitor(struct engine *e, uint32_t slot, uint64_t ref)
 {
-	struct watch *w = find_monitor(e, slot, ref);
+	struct watch *w = *find_monitor(e, slot, ref);
 
 	if (w != NULL)
 		watch_free(e, w);

@@ -218,6 +218,16 @@ START_TEST(a_monitor_too_many_is_down_at_once)
 }
 END_TEST
 
+/* Oldest first: none of them is looked for among all the others. */
+START_TEST(M1_many_monitors_are_forgotten_as_fast_as_few)
+{
+	watch_many(VERY_MANY);
+	for (uint32_t i = 0; i < VERY_MANY; i++)
+		watch_demonitor(engine, GREEDY, i + 1);
+	ck_assert_uint_eq(children[GREEDY].nwatching, 0);
+}
+END_TEST
+
 START_TEST(a_link_too_many_is_an_exit_signal)
 {
 	watch_many(VERY_MANY);
@@ -279,6 +289,7 @@ main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, a_monitor_too_many_is_down_at_once);
+	tcase_add_test(tc, M1_many_monitors_are_forgotten_as_fast_as_few);
 	tcase_add_test(tc, a_link_too_many_is_an_exit_signal);
 	tcase_add_test(tc, a_name_too_many_is_refused);
 	suite_add_tcase(s, tc);
