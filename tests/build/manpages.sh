@@ -34,6 +34,12 @@ then
 else
 	fail "the unit does not do what otpd.8 says"
 fi
+# It takes over what runs, whatever somebody has written into the file since.
+if grep -q ExecStartPre= "$unit"; then
+	fail "the unit checks the file before services that run are taken over"
+else
+	pass "the unit lets otpd take over without the file"
+fi
 for page in otpd.8 otpctl.1 otpd.json.5 otp-semantics.7 otp-protocol.7 otp-agent.8 otp-pool.8 otp-port.8; do
 	if [ -f "$OTPD_SRCDIR/man/$page" ]; then
 		pass "there is a page $page"
