@@ -330,10 +330,12 @@ static void
 take_frame(struct otp *o, struct otpi_conn *c, const struct frame_header *h,
     const char *payload)
 {
+	struct otpi_server *s = o->srv;
 	struct frame_hello hello;
+	bool system = h->type == FRAME_SYSTEM;
 
 	if (!c->greeted) {
-		unwatch(o->srv, c);
+		unwatch(s, c);
 		if (otpi_conn_take_hello(c, h, payload, &hello) < 0)
 			turn_away(o, c, FRAME_E_PROTOCOL, "no HELLO",
 			    -EPROTO);
@@ -343,14 +345,16 @@ take_frame(struct otp *o, struct otpi_conn *c, const struct frame_header *h,
 	case FRAME_CALL:
 	case FRAME_CAST:
 	case FRAME_INFO:
-		if (!o->srv->suspended && o->srv->mail == NULL)
-			otpi_deliver(o, c->id, h, payload);
-		else if (hold(o, c, h, payload) < 0)
-			turn_away(o, c, FRAME_E_TOO_LARGE, "no memory",
-			    -ENOMEM);
-		return;
 	case FRAME_SYSTEM:
-		otpi_system(o, c->id, h, payload);
+		if (s->suspended ? !system : s->mail != NULL) {
+			if (hold(o, c, h, payload) < 0)
+				turn_away(o, c, FRAME_E_TOO_LARGE,
+				    "no memory", -ENOMEM);
+		} else if (system) {
+			otpi_system(o, c->id, h, payload);
+		} else {
+			otpi_deliver(o, c->id, h, payload);
+		}
 		return;
 	default:
 		turn_away(o, c, FRAME_E_PROTOCOL, "not for a server", -EPROTO);

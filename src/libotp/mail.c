@@ -59,8 +59,7 @@ otpi_responded(struct otp *o, struct otpi_request *r)
 static bool
 deliverable(const struct otpi_server *s, const struct otpi_mail *m)
 {
-	return !s->suspended || (!m->self && m->peer == 0 &&
-	    (m->h.type == FRAME_SYSTEM ||
+	return !s->suspended || (!m->self && (m->h.type == FRAME_SYSTEM ||
 	    (m->h.type == FRAME_EXIT && (m->h.flags & 1) != 0)));
 }
 
@@ -120,6 +119,8 @@ handle(struct otp *o, struct otpi_mail *m)
 		otpi_task_mail(o, m->h.ref);
 	else if (m->self && m->h.type == FRAME_DOWN)
 		otpi_down(o, m->h.ref, m->data, m->h.length);
+	else if (m->h.type == FRAME_SYSTEM)
+		otpi_system(o, m->peer, &m->h, m->data);
 	else
 		otpi_deliver(o, m->peer, &m->h, m->data);
 }

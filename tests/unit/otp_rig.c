@@ -254,6 +254,7 @@ static int
 get_state(struct otp *self, struct otp_out *out, void *state)
 {
 	(void)self;
+	note("get_state");
 	return otp_print(out, "%s", (const char *)state);
 }
 

@@ -216,7 +216,33 @@ START_TEST(get_state_is_the_whole_state_in_mailbox_order)
 {
 	raw_send(sys, FRAME_CAST, 0, 0, 0, "before");
 	ask(1, "", "{\"state\":1}");
-	ck_assert_ptr_nonnull(strstr(rig.log, "cast:before"));
+	ck_assert_str_eq(rig.log, "cast:before get_state ");
+}
+END_TEST
+
+/* All come at once, and the first puts a message before the second. */
+START_TEST(get_state_waits_for_what_was_cast_before_it)
+{
+	raw_send(sys, FRAME_CAST, 0, 0, 0, "nap 50");
+	raw_send(sys, FRAME_CAST, 0, 0, 0, "tell_self own");
+	raw_send(sys, FRAME_CAST, 0, 0, 0, "before");
+	ask(1, "", "{\"state\":1}");
+	ck_assert_ptr_nonnull(strstr(rig.log, "cast:before get_state "));
+}
+END_TEST
+
+START_TEST(get_state_waits_for_what_was_kept_while_suspended)
+{
+	raw_send(sys, FRAME_CAST, 0, 0, 0, "nap 50");
+	raw_send(sys, FRAME_SYSTEM, 0, 3, 1, "");
+	raw_send(sys, FRAME_CAST, 0, 0, 0, "kept");
+	raw_send(sys, FRAME_SYSTEM, 0, 1, 2, "");
+	raw_send(sys, FRAME_SYSTEM, 0, 4, 3, "");
+	raw_send(sys, FRAME_SYSTEM, 0, 1, 4, "");
+	for (int i = 0; i < 4; i++)
+		raw_expect(sys, FRAME_REPLY, "", NULL);
+	ck_assert_ptr_nonnull(strstr(rig.log,
+	    "get_state cast:kept get_state "));
 }
 END_TEST
 
@@ -362,8 +388,10 @@ END_TEST
 
 START_TEST(send_after_comes_once)
 {
-	rig_ok(&rig, "after 20");
+	rig_ok(&rig, "after 10");
 	rig_await(&rig, "message:rang");
+	rig_ok(&rig, "timer 50");
+	rig_await(&rig, "timer:timer:ref");
 	ck_assert_int_eq(rig_count(&rig, "message:rang"), 1);
 }
 END_TEST
@@ -439,6 +467,8 @@ main(void)
 		what_comes_during_a_request_to_the_engine_is_handled_after_it,
 		a_server_outlives_otpd,
 		get_state_is_the_whole_state_in_mailbox_order,
+		get_state_waits_for_what_was_cast_before_it,
+		get_state_waits_for_what_was_kept_while_suspended,
 		replace_state_replaces_it,
 		get_status_shows_the_state_as_format_status_has_it,
 		suspended_only_sys_is_handled_and_resume_lets_the_rest_go,

@@ -5,9 +5,11 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "otp_rig.h"
@@ -191,6 +193,37 @@ START_TEST(a_hibernating_server_wakes_for_the_next_message)
 }
 END_TEST
 
+#ifdef __GLIBC__
+static int *trimmed;		/* how often, where the server can tell */
+
+/* In place of libc's, which the memory of a sanitizer would not show. */
+int
+malloc_trim(size_t pad)
+{
+	(void)pad;
+	if (trimmed != NULL)
+		++*trimmed;
+	return 1;
+}
+
+START_TEST(a_hibernating_server_gives_memory_back)
+{
+	struct rig r;
+
+	trimmed = mmap(NULL, sizeof(*trimmed), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne(trimmed, MAP_FAILED);
+	rig_start(&r, NULL);
+	rig_ok(&r, "hello");
+	ck_assert_int_eq(*trimmed, 0);
+	rig_ok(&r, "hibernate");
+	rig_ok(&r, "hello");		/* that is done when this is heard */
+	ck_assert_int_eq(*trimmed, 1);
+	rig_end(&r);
+}
+END_TEST
+#endif
+
 /* --- continue --- */
 
 START_TEST(continue_runs_before_what_waits_in_the_mailbox)
@@ -319,6 +352,35 @@ START_TEST(a_call_nobody_handles_ends_the_server)
 }
 END_TEST
 
+static int
+only_call(struct otp *self, struct otp_from from, const char *text, size_t len,
+    void *state)
+{
+	(void)state;
+	return otp_reply(self, from, text, len);
+}
+
+START_TEST(an_info_nobody_handles_is_dropped_and_a_cast_ends_the_server)
+{
+	static const struct otp_gen_server_ops ops = {
+	    .handle_call = only_call };
+	char *reply;
+	struct rig r;
+	int rc;
+
+	rig_start_with(&r, NULL, true, NULL, &ops);
+	ck_assert_int_eq(otp_send(r.o, r.socket, "what", 4), 0);
+	reply = rig_call(&r, "still there", &rc);
+	ck_assert_str_eq(reply, "still there");
+	free(reply);
+	ck_assert_int_eq(otp_cast(r.o, r.socket, "what", 4), 0);
+	ck_assert_ptr_null(rig_call(&r, "gone", &rc));
+	ck_assert_int_eq(rc, -OTP_EDOWN);
+	ck_assert_str_eq(otp_reason(r.o), "{undefined,handle_cast}");
+	rig_end(&r);
+}
+END_TEST
+
 /* --- the beginning --- */
 
 START_TEST(ignore_ends_it_with_zero)
@@ -396,6 +458,9 @@ main(void)
 	tcase_add_test(tc, a_timeout_of_zero_lets_a_waiting_message_go_first);
 	tcase_add_test(tc, a_timeout_of_zero_comes_when_nothing_waits);
 	tcase_add_test(tc, a_hibernating_server_wakes_for_the_next_message);
+#ifdef __GLIBC__
+	tcase_add_test(tc, a_hibernating_server_gives_memory_back);
+#endif
 	tcase_add_test(tc, continue_runs_before_what_waits_in_the_mailbox);
 	tcase_add_test(tc, continue_runs_before_what_came_during_init);
 	tcase_add_test(tc, the_reply_is_sent_before_continue_runs);
@@ -407,6 +472,8 @@ main(void)
 	tcase_add_test(tc, nothing_is_handled_after_stop);
 	tcase_add_test(tc, a_killed_server_does_not_terminate);
 	tcase_add_test(tc, a_call_nobody_handles_ends_the_server);
+	tcase_add_test(tc,
+	    an_info_nobody_handles_is_dropped_and_a_cast_ends_the_server);
 	tcase_add_test(tc, ignore_ends_it_with_zero);
 	tcase_add_loop_test(tc, a_failed_init_says_why_and_does_not_terminate,
 	    0, 2);
