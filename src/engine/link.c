@@ -125,9 +125,11 @@ link_flush(struct link *l)
 		size_t len = message_len(p, l->queue.len - l->sent);
 
 		crashpoint();
+		/* The last: the user has too many descriptors on their way. */
 		if (send_message(l, p, len) < 0)
 			return errno == EAGAIN || errno == ENOMEM ||
-			    errno == ENOBUFS ? 1 : -errno;
+			    errno == ENOBUFS || errno == ETOOMANYREFS ? 1 :
+			    -errno;
 		l->sent += len;
 	}
 	l->sent = 0;

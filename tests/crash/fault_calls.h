@@ -89,7 +89,7 @@ CALL(ssize_t, -1, recv, (int fd, void *b, size_t n, int f), (fd, b, n, f),
 CALL(ssize_t, -1, send, (int fd, const void *b, size_t n, int f),
     (fd, b, n, f), "oel", "EINTR EAGAIN ENOBUFS ENOMEM")
 CALL(ssize_t, -1, sendmsg, (int fd, const struct msghdr *m, int f),
-    (fd, m, f), "oe", "EINTR EAGAIN ENOBUFS ENOMEM")
+    (fd, m, f), "oe", "EINTR EAGAIN ENOBUFS ENOMEM ETOOMANYREFS")
 CALL(int, -1, connect, (int fd, const struct sockaddr *a, socklen_t n),
     (fd, a, n), "oE", "EACCES EAGAIN")
 CALL(int, -1, setsockopt, (int fd, int l, int o, const void *v, socklen_t n),
