@@ -1,30 +1,45 @@
 # SPDX-License-Identifier: ISC
 # Completion of otpctl for bash.
 
-# The full paths of all children, from the indented tree.
-_otpctl_paths()
+# Of all children, by their JSON: the paths of all, of those of one "type" or
+# "kind"; servers also by name.
+_otpctl_children()
 {
-	otpctl "$@" status --timeout 1 2>/dev/null | awk '
+	local which=$1
+
+	shift
+	otpctl "$@" status --json --timeout 1 2>/dev/null | awk -v which="$which" '
+	function value(key)
 	{
-		match($0, /^ */)
-		depth = RLENGTH / 2
-		part[depth] = $1
-		path = ""
-		for (i = 1; i <= depth; i++)
-			path = path (i > 1 ? "/" : "") part[i]
-		print depth == 0 ? $1 : path
+		if (!match(child, "\"" key "\":\"[^\"]*\""))
+			return ""
+		return substr(child, RSTART + length(key) + 4,
+		    RLENGTH - length(key) - 5)
+	}
+	{
+		n = split($0, children, /[{]"path":/)
+		for (i = 2; i <= n; i++) {
+			child = "\"path\":" children[i]
+			if (which != "" && value("type") != which &&
+			    value("kind") != which)
+				continue
+			print value("path")
+			if (which == "gen_server")
+				print value("name")
+		}
 	}'
 }
 
-_otpctl_apps()
+# The first column of a table that otpctl prints.
+_otpctl_column()
 {
-	otpctl "$@" apps --timeout 1 2>/dev/null | awk 'NR > 1 { print $1 }'
+	otpctl "$@" --timeout 1 2>/dev/null | awk 'NR > 1 { print $1 }'
 }
 
 _otpctl()
 {
-	local cur prev word command="" i
-	local -a where=()
+	local cur prev word command="" words="" kind="" i
+	local -a where=() args=()
 	local commands="status is-running is-failed wait sync start stop
 	    restart signal reload check shutdown events logs why failed info
 	    resume upgrade
@@ -43,16 +58,26 @@ _otpctl()
 		-n|--timeout|--since|--sup|--max-concurrency|--prefix)
 			((i++)) ;;
 		-*)	;;
-		*)	command=$word
-			break ;;
+		*)	if [[ $command == "" ]]; then
+				command=$word
+			else
+				args+=("$word")
+			fi ;;
 		esac
 	done
 	case $prev in
 	-r)	mapfile -t COMPREPLY < <(compgen -d -- "$cur")
 		return ;;
+	--sup)	mapfile -t COMPREPLY < <(compgen -W \
+		    "$(_otpctl_children supervisor "${where[@]}")" -- "$cur")
+		return ;;
 	-n|--timeout|--since|--max-concurrency|--prefix)
 		return ;;
 	esac
+	if [[ $command == task && ${#args[@]} -gt 1 ]]; then
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return		# the options are those of what it runs
+	fi
 	if [[ $cur == -* ]]; then
 		local options="-q -r --json --timeout --help --version"
 		case $command in
@@ -68,65 +93,41 @@ _otpctl()
 		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
 		return
 	fi
-	case $command in
-	"")	mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
-	help)	mapfile -t COMPREPLY < <(compgen -W "$commands" -- "$cur") ;;
-	check|upgrade)
-		mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-	signal)
-		if [[ $prev == signal ]]; then
-			mapfile -t COMPREPLY < <(compgen -W "HUP INT QUIT TERM
-			    KILL USR1 USR2 STOP CONT" -- "$cur")
-		else
-			mapfile -t COMPREPLY < <(compgen -W \
-			    "$(_otpctl_paths "${where[@]}")" -- "$cur")
-		fi ;;
-	wait)
-		if [[ $prev == wait ]]; then
-			mapfile -t COMPREPLY < <(compgen -W \
-			    "$(_otpctl_paths "${where[@]}")" -- "$cur")
-		else
-			mapfile -t COMPREPLY < <(compgen -W "starting running
-			    stopping backoff stopped failed gone" -- "$cur")
-		fi ;;
-	sys)
-		if [[ $prev == sys ]]; then
-			mapfile -t COMPREPLY < <(compgen -W "get-state
-			    get-status suspend resume statistics trace
-			    replace-state change-code terminate" -- "$cur")
-		elif [[ $prev == "${COMP_WORDS[i + 1]}" ]]; then
-			mapfile -t COMPREPLY < <(compgen -W \
-			    "$(_otpctl_paths "${where[@]}")" -- "$cur")
-		elif [[ ${COMP_WORDS[i + 1]} == trace ]]; then
-			mapfile -t COMPREPLY < <(compgen -W "on off" -- "$cur")
-		fi ;;
-	agent)
-		if [[ $prev == agent ]]; then
-			mapfile -t COMPREPLY < <(compgen -W \
-			    "$(_otpctl_paths "${where[@]}")" -- "$cur")
-		elif [[ $prev == "${COMP_WORDS[i + 1]}" ]]; then
-			mapfile -t COMPREPLY < <(compgen -W "get put update
-			    delete get-and-update" -- "$cur")
-		fi ;;
-	registry|publish)
-		if [[ $prev == "$command" ]]; then
-			mapfile -t COMPREPLY < <(compgen -W "$(otpctl \
-			    "${where[@]}" registry --timeout 1 2>/dev/null |
-			    awk 'NR > 1 { print $1 }')" -- "$cur")
-		fi ;;
-	app)
-		if [[ $prev == app ]]; then
-			mapfile -t COMPREPLY < <(compgen -W "start stop
-			    restart env" -- "$cur")
-		elif [[ $prev == "${COMP_WORDS[i + 1]}" ||
-		    $prev == --alone ]]; then
-			mapfile -t COMPREPLY < <(compgen -W \
-			    "$(_otpctl_apps "${where[@]}")" -- "$cur")
-		fi ;;
-	sync|reload|shutdown|events|failed|info|resume|apps)
-		;;
-	*)	mapfile -t COMPREPLY < <(compgen -W \
-		    "$(_otpctl_paths "${where[@]}")" -- "$cur") ;;
+	case $command:${#args[@]} in
+	:*|help:*)
+		words=$commands ;;
+	check:*|upgrade:*)
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return ;;
+	signal:0)
+		words="HUP INT QUIT TERM KILL USR1 USR2 STOP CONT" ;;
+	wait:1)	words="starting running stopping backoff stopped failed gone" ;;
+	sys:0)	words="get-state get-status suspend resume statistics trace
+		    replace-state change-code terminate" ;;
+	sys:2)	[[ ${args[0]} == trace ]] && words="on off" ;;
+	agent:1)
+		words="get put update delete get-and-update" ;;
+	task:0)	words=run ;;
+	task:1)	mapfile -t COMPREPLY < <(compgen -c -- "$cur")
+		return ;;
+	call:0|cast:0|send:0|sys:1|agent:0|pool:0)
+		kind=gen_server ;;
+	start-child:0|terminate-child:0|restart-child:0|delete-child:0|\
+	which-children:0|count-children:0|partition:0)
+		kind=supervisor ;;
+	terminate-child:1|restart-child:1|delete-child:1)
+		words=$(_otpctl_column "${where[@]}" which-children \
+		    "${args[0]}") ;;
+	registry:0|publish:0)
+		words=$(_otpctl_column "${where[@]}" registry) ;;
+	app:0)	words="start stop restart env" ;;
+	app:1)	words=$(_otpctl_column "${where[@]}" apps) ;;
+	status:*|is-running:0|is-failed:0|wait:0|start:*|stop:*|restart:*|\
+	signal:*|logs:0|why:0)
+		words=$(_otpctl_children "" "${where[@]}") ;;
 	esac
+	[[ $kind != "" ]] &&
+		words=$(_otpctl_children "$kind" "${where[@]}")
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 }
 complete -F _otpctl otpctl

@@ -148,6 +148,31 @@ eventually "its end is told, with the reason" '{
 eventually "to a program behind otp-port too" '{"keys": []}' store \
     '{"op":"keys"}'
 
+# --- what a shell completes ---
+# completes WORD...: how bash goes on behind these, sorted
+completes() {
+	PATH=$OTPD_BUILDDIR:$PATH bash -c '
+	    . "$0"
+	    COMP_WORDS=(otpctl "$@") COMP_CWORD=$#
+	    _otpctl
+	    printf "%s\n" "${COMPREPLY[@]}"' \
+	    "$OTPD_SRCDIR/contrib/completion/otpctl.bash" \
+	    -r "$RUN" "$@" | sort -u | paste -sd ' '
+}
+if bash -c : 2>/dev/null; then
+	is "every command of the list is completed" "$(completes '')" \
+	    "$(ctl --help | awk '/^  [a-z]/ && $1 != "-r" { print $1 }
+	    /^Options/ { exit }' | sort -u | paste -sd ' ')"
+	is "servers by path and name" "$(completes call '')" "asker copy\
+ pycounter shell store web/asker web/copy web/py web/sh web/store"
+	is "supervisors where one is wanted" "$(completes task run --sup '')" \
+	    "/ web"
+	is "their children" "$(completes terminate-child web s)" "sh store"
+	is "what a server is asked" "$(completes agent store g)" \
+	    "get get-and-update"
+	is "no option behind what a task runs" "$(completes task run ls -)" ""
+fi
+
 # --- their ends ---
 said "a caller hears the exit status of a script" \
     "otpctl: shell ended before it answered: it exited with status 3" 1 \
