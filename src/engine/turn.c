@@ -105,14 +105,17 @@ engine_shutdown(struct engine *e)
 	engine_settle(e);
 }
 
-/* Without its spawner an engine can do nothing: end, and be replaced. */
+/* Without its spawner an engine can do nothing: end, and be replaced.  Not in
+ * good order, which would take their sockets from services that run on. */
 static void
 channel_lost(struct engine *e, int error)
 {
-	if (!e->quitting)
+	if (!e->quitting) {
 		engine_say("lost the connection to otpd itself (%s): if it "
 		    "was killed, what it started runs on, and nobody restarts "
 		    "it", strerror(-error));
+		exit(SPAWN_EXIT_AGAIN);
+	}
 	loop_stop(e->loop);
 }
 
