@@ -448,6 +448,8 @@ act_root_exit(struct engine *e, const struct core_action *a)
 		code = e->straw_code != 0 ? e->straw_code : 1;
 	if (!e->stopping && a->gave_up)
 		engine_say("the root supervisor gave up: stopping");
+	if (code != 0)
+		engine_leave_words(e, code, NULL);
 	engine_quit(e, code);
 }
 

@@ -482,6 +482,14 @@ void	engine_say(const char *format, ...)
 	    __attribute__((format(printf, 1, 2)));
 void	engine_say_events(struct engine *e);
 void	engine_say_errors(const struct config *c);
+/* Had what could not be started a process, by this reason? */
+bool	engine_has_run(const char *reason);
+/* "; its log: ..." of a worker that has one; or nothing. */
+void	engine_put_log(struct engine *e, struct out *line, const char *path);
 void	engine_say_warnings(const struct engine *e, const struct config *c);
+
+/* --- ended.c: why, for the operator who comes later --- */
+/* why: in words; NULL: what the events tell of the root's end. */
+void	engine_leave_words(struct engine *e, int code, const char *why);
 
 #endif /* OTPD_ENGINE_ENGINE_H */

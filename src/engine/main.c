@@ -101,6 +101,8 @@ set_up(struct engine *e)
 		e->config = config_load(e->config_file, &e->cx);
 		if (e->config->nerrors > 0) {
 			engine_say_errors(e->config);
+			engine_leave_words(e, 1, "its configuration has "
+			    "errors, which otpd -n tells");
 			exit(1);
 		}
 		engine_say_warnings(e, e->config);

@@ -163,29 +163,37 @@ put_event(struct out *line, const struct event *ev)
 }
 
 /* It had a process before its start failed. */
-static bool
-has_run(const char *reason)
+bool
+engine_has_run(const char *reason)
 {
 	return reason != NULL && (strcmp(reason, "{timeout,start}") == 0 ||
 	    strstr(reason, "before it was ready") != NULL);
 }
 
 /* Where the last words of one may be, when otpctl may have nobody to ask. */
-static void
-put_log(struct engine *e, struct out *line, const struct event *ev)
+void
+engine_put_log(struct engine *e, struct out *line, const char *path)
 {
-	const char *path = ev->type == EVENT_GAVE_UP ? ev->child :
-	    ev->type == EVENT_START_FAILED && has_run(ev->reason) ?
-	    ev->path : NULL;
 	struct core_child view;
 	uint32_t slot;
 
-	if (path == NULL || engine_find(e, path, &slot) < 0 ||
+	if (engine_find(e, path, &slot) < 0 ||
 	    !core_view(e->core, slot, 0, &view) ||
 	    view.type != CORE_WORKER || !engine_service(e, slot)->logs)
 		return;
 	out_format(line, "; its log: %s/%s.log", e->log_dir,
 	    engine_child(e, slot)->path);
+}
+
+static void
+put_log(struct engine *e, struct out *line, const struct event *ev)
+{
+	const char *path = ev->type == EVENT_GAVE_UP ? ev->child :
+	    ev->type == EVENT_START_FAILED && engine_has_run(ev->reason) ?
+	    ev->path : NULL;
+
+	if (path != NULL)
+		engine_put_log(e, line, path);
 }
 
 static void

@@ -15,13 +15,14 @@
 #include <unistd.h>
 
 #include "otpctl/otpctl.h"
+#include "wire/ended.h"
 
 static FILE *
-open_lock(const struct ctl *c)
+open_file(const struct ctl *c, const char *name)
 {
 	char path[PATH_MAX];
 
-	if (snprintf(path, sizeof(path), "%s/lock", c->runtime_dir) >=
+	if (snprintf(path, sizeof(path), "%s/%s", c->runtime_dir, name) >=
 	    (int)sizeof(path))
 		return NULL;
 	return fopen(path, "re");
@@ -45,7 +46,7 @@ has_ended(int pid)
 int
 ctl_killed_pid(const struct ctl *c)
 {
-	FILE *f = open_lock(c);
+	FILE *f = open_file(c, "lock");
 	char text[32];
 	int pid = 0;
 
@@ -61,7 +62,7 @@ ctl_killed_pid(const struct ctl *c)
 bool
 ctl_is_held(const struct ctl *c)
 {
-	FILE *f = open_lock(c), *locks;
+	FILE *f = open_file(c, "lock"), *locks;
 	uintmax_t inode;
 	struct stat st;
 	char line[256];
@@ -80,4 +81,31 @@ ctl_is_held(const struct ctl *c)
 		    &inode) == 1 && inode == st.st_ino;
 	(void)fclose(locks);
 	return held;
+}
+
+void
+ctl_say_end(const struct ctl *c)
+{
+	FILE *f = open_file(c, ENDED_FILE);
+	struct buf when = { NULL, 0, 0 };
+	const char *at, *why;
+	char text[8192];
+	size_t n = 0;
+	cJSON *o;
+
+	if (f != NULL) {
+		n = fread(text, 1, sizeof(text), f);
+		(void)fclose(f);
+	}
+	o = cJSON_ParseWithLength(text, n);
+	at = ctl_string(o, "at");
+	why = ctl_string(o, "why");
+	if (at != NULL && why != NULL) {
+		look_span(&when, look_now() - look_time(at), false);
+		buf_puts(&when, " ago (");
+		look_date(&when, look_time(at), false);
+		ctl_warn("it ended by itself %s): %s", when.data, why);
+	}
+	buf_done(&when);
+	cJSON_Delete(o);
 }

@@ -94,6 +94,7 @@ not_running(const struct ctl *c, int error)
 	ctl_warn("otpd is not running on %s (%s); start it with: "
 	    "otpd -c FILE%s%s", c->runtime_dir, why,
 	    elsewhere ? " -r " : "", elsewhere ? c->runtime_dir : "");
+	ctl_say_end(c);
 	if (elsewhere && geteuid() != 0 && access("/run/otpd", F_OK) == 0)
 		ctl_warn("the system's own otpd is on /run/otpd: "
 		    "ask it as root");

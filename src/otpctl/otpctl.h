@@ -106,6 +106,8 @@ struct ctl {
 int	ctl_killed_pid(const struct ctl *c);
 /* Is there an otpd, or the keeper of one, that has it? */
 bool	ctl_is_held(const struct ctl *c);
+/* Why the last one ended, if that was by itself, on standard error. */
+void	ctl_say_end(const struct ctl *c);
 
 uint64_t ctl_now_ns(void);
 /* "otpctl: ..." on standard error; foreign text in args is made safe. */

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "spawner/say.h"
+#include "wire/ended.h"
 
 #define NOEXEC_SEAL	8U	/* MFD_NOEXEC_SEAL, which old headers lack */
 
@@ -221,6 +222,7 @@ runtime_open(struct spawner *sp)
 {
 	int rc;
 
+	(void)unlinkat(sp->dir, ENDED_FILE, 0);
 	sp->names = runtime_directory(sp, sp->dir, "names");
 	if (sp->names < 0)
 		return sp->names;

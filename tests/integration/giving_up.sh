@@ -74,6 +74,21 @@ ok "and because of whom" file_has "$T/stderr" "otpd: /: gave up because of middl
 ok "and where that worker's words are" file_has "$T/stderr" \
     "otpd: middle: gave up because of middle/loop; its log: $LOG/middle/loop.log"
 
+ctl why loop 2> "$T/said"
+is "who asks when otpd is gone is told why it ended" \
+    "$? $(sed -n '2s/^otpctl: it ended by itself .* ago ([-0-9 :]*): //p' \
+    "$T/said")" "5 / gave up because of middle, which gave up because of \
+middle/loop, which exited with status 7; its log: $LOG/middle/loop.log"
+echo '{ "children": [] }' > "$CONF"
+"$OTPD_BUILDDIR/otpd" -b -c "$CONF" -r "$RUN" -l "$LOG" 2>> "$T/stderr"
+ctl -q shutdown
+is "but not after another that ended as it was told to" \
+    "$(ctl status 2>&1 | grep -c 'by itself')" 0
+echo '{ "children": 1 }' > "$CONF"
+"$OTPD_BUILDDIR/otpd" -c "$CONF" -r "$RUN" -l "$LOG" 2> /dev/null
+ok "and of one with a wrong configuration that" has "$(ctl status 2>&1)" \
+    "): its configuration has errors, which otpd -n tells"
+
 # --- a program that goes into the background by itself ends at once ---
 config <<END
 { "max_restarts": 1, "children": [
