@@ -162,7 +162,7 @@ act_start(struct engine *e, const struct core_action *a)
 	c = engine_child(e, a->slot);
 	c->inc = a->inc;
 	c->ready = c->asked = c->ignore = c->timed_out = false;
-	c->traps = c->early = false;
+	c->traps = c->kill = c->early = false;
 	c->ordered = c->faulty = c->ended = false;
 	c->start_ns = 0;
 	replace_string(&c->said, NULL);

@@ -239,6 +239,7 @@ restore_child(struct engine *e, const struct saved_record *saved)
 	c->ended = (r.flags & CHILD_F_ENDED) != 0;
 	c->own_end = (r.flags & CHILD_F_OWN_END) != 0;
 	c->untold = (r.flags & CHILD_F_UNTOLD) != 0;
+	c->kill = (r.flags & CHILD_F_KILL) != 0;
 	c->heard = (uint16_t)(r.flags >> CHILD_HEARD_SHIFT);
 	c->ordered = true;
 	if (r.pid > 0)

@@ -93,6 +93,7 @@ struct child {			/* what the core does not know of a slot */
 	bool		 dirty : 1;	/* not yet in the snapshot */
 	bool		 own_end : 1;	/* an application that ends by itself */
 	bool		 traps : 1;	/* exit signals come to it as frames */
+	bool		 kill : 1;	/* signalled, by one that is not trapped */
 	bool		 untold : 1;	/* what it was told may still lie here,
 					 * and would end with the engine */
 	bool		 gone : 1;	/* removed; dropped after the actions

@@ -151,6 +151,17 @@ cast_unlink(struct engine *e, uint32_t slot, const struct caller *c)
 		watch_unlink(e, slot, target);
 }
 
+static void
+cast_exit(struct engine *e, uint32_t slot, const struct caller *c)
+{
+	const char *target = control_string(c, "target");
+	const char *reason = control_string(c, "reason");
+
+	if (target != NULL && reason != NULL &&
+	    reason_valid(reason, strlen(reason)))
+		watch_exit(e, slot, target, reason);
+}
+
 static const struct {
 	const char	*name;
 	cast_fn		*fn;
@@ -163,6 +174,7 @@ static const struct {
 	{ "demonitor", cast_demonitor },
 	{ "link", cast_link },
 	{ "unlink", cast_unlink },
+	{ "exit", cast_exit },
 	{ "refused", cast_refused },
 };
 

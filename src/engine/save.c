@@ -57,6 +57,7 @@ put_child(struct engine *e, uint32_t slot)
 	    (c->ended ? CHILD_F_ENDED : 0) |
 	    (c->own_end ? CHILD_F_OWN_END : 0) |
 	    (c->untold ? CHILD_F_UNTOLD : 0) |
+	    (c->kill ? CHILD_F_KILL : 0) |
 	    (uint32_t)c->heard << CHILD_HEARD_SHIFT;
 	out_bytes(&o, &r, sizeof(r));
 	put_string(&o, c->said);

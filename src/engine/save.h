@@ -17,6 +17,7 @@
 #define CHILD_F_ENDED		0x100
 #define CHILD_F_OWN_END		0x200
 #define CHILD_F_UNTOLD		0x400
+#define CHILD_F_KILL		0x800
 #define CHILD_HEARD_SHIFT	16	/* above it: the tag heard last */
 
 /* Then said, failure, last_reason, signalled, NUL-ended each. */

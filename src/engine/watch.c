@@ -249,10 +249,10 @@ find_link(struct engine *e, uint32_t target, uint32_t watcher)
 static void
 order_end(struct engine *e, uint32_t slot)
 {
-	struct spawn_signal order = { .sig = SIGTERM };
+	const struct child *c = engine_child(e, slot);
+	struct spawn_signal order = { .sig = c->kill ? SIGKILL : SIGTERM };
 
-	link_put(&e->spawner, SPAWN_SIGNAL, engine_child(e, slot)->inc, &order,
-	    sizeof(order));
+	link_put(&e->spawner, SPAWN_SIGNAL, c->inc, &order, sizeof(order));
 }
 
 void
@@ -260,8 +260,16 @@ watch_signal_again(struct engine *e, uint32_t slot)
 {
 	const struct child *c = engine_child(e, slot);
 
-	if (c->signalled != NULL && !c->asked)
+	if (c->signalled != NULL && (c->kill || !c->asked))
 		order_end(e, slot);
+}
+
+static void
+end_with(struct engine *e, uint32_t slot, const char *reason)
+{
+	replace_string(&engine_child(e, slot)->signalled, reason);
+	engine_save_child(e, slot);
+	order_end(e, slot);
 }
 
 /* An exit signal over a link reaches its receiver. */
@@ -269,15 +277,28 @@ static void
 exit_signal(struct engine *e, uint32_t slot, const char *from,
     const char *reason)
 {
-	struct child *c = engine_child(e, slot);
+	if (worker_is_there(e, slot) &&
+	    !worker_exit_signal(e, slot, from, reason, true) &&
+	    strcmp(reason, "normal") != 0)
+		end_with(e, slot, reason);
+}
 
-	if (!worker_is_there(e, slot) ||
-	    worker_exit_signal(e, slot, from, reason) ||
-	    strcmp(reason, "normal") == 0)
+/* Without a link: what is not there, or may not be ended, is passed over. */
+void
+watch_exit(struct engine *e, uint32_t slot, const char *target,
+    const char *reason)
+{
+	uint32_t at = watch_target(e, target);
+
+	if (at == CORE_NONE || !worker_is_there(e, at) ||
+	    !permit_link(e, slot, at))
 		return;
-	replace_string(&c->signalled, reason);
-	engine_save_child(e, slot);
-	order_end(e, slot);
+	if (strcmp(reason, "kill") == 0)
+		engine_child(e, at)->kill = true;
+	else if (worker_exit_signal(e, at, engine_child(e, slot)->path,
+	    reason, false) || (strcmp(reason, "normal") == 0 && at != slot))
+		return;
+	end_with(e, at, reason);
 }
 
 /* A link is a pair: either end hears of the other's. */

@@ -375,12 +375,14 @@ worker_tell(struct engine *e, uint32_t slot, const char *payload, size_t len,
 }
 
 static void
-put_exit(const char *from, const char *reason, struct out *o)
+put_exit(const char *from, const char *reason, bool link, struct out *o)
 {
 	o->len = 0;
 	out_text(o, "{");
 	out_key_string(o, "from", from);
 	out_key_string(o, "reason", reason);
+	if (!link)
+		out_key_bool(o, "link", false);
 	out_text(o, "}");
 }
 
@@ -403,7 +405,7 @@ worker_put(struct engine *e, uint32_t slot, const struct frame_header *h,
 
 bool
 worker_exit_signal(struct engine *e, uint32_t slot, const char *from,
-    const char *reason)
+    const char *reason, bool link)
 {
 	struct frame_header h = { .type = FRAME_EXIT };
 	struct out o = { 0 };
@@ -411,9 +413,9 @@ worker_exit_signal(struct engine *e, uint32_t slot, const char *from,
 
 	if (!engine_child(e, slot)->traps)
 		return false;
-	put_exit(from, reason, &o);
+	put_exit(from, reason, link, &o);
 	if (o.len > worker_room(e, slot))
-		put_exit(NULL, reason, &o);
+		put_exit(NULL, reason, link, &o);
 	h.length = (uint32_t)o.len;
 	sent = letter_send(e, slot, h, o.text);
 	out_done(&o);
@@ -430,7 +432,7 @@ worker_shutdown(struct engine *e, uint32_t slot)
 
 	if (!engine_child(e, slot)->traps)
 		return false;
-	put_exit(NULL, "shutdown", &o);
+	put_exit(NULL, "shutdown", true, &o);
 	h.length = (uint32_t)o.len;
 	sent = worker_put(e, slot, &h, o.text);
 	out_done(&o);

@@ -60,7 +60,7 @@ void	worker_close_link(struct engine *e, uint32_t slot);
 void	worker_free(struct engine *e, uint32_t slot);
 /* An exit signal as a frame, to one that traps; false: it does not. */
 bool	worker_exit_signal(struct engine *e, uint32_t slot, const char *from,
-	    const char *reason);
+	    const char *reason, bool link);
 /* The same from its supervisor. */
 bool	worker_shutdown(struct engine *e, uint32_t slot);
 /* One frame that fits; false: the link was lost over it. */
@@ -137,6 +137,8 @@ void	watch_monitor(struct engine *e, uint32_t slot, uint64_t ref,
 void	watch_demonitor(struct engine *e, uint32_t slot, uint64_t ref);
 void	watch_link(struct engine *e, uint32_t slot, const char *target);
 void	watch_unlink(struct engine *e, uint32_t slot, const char *target);
+void	watch_exit(struct engine *e, uint32_t slot, const char *target,
+	    const char *reason);
 /* It has ended: everybody who watches hears of it, and it watches no more. */
 void	watch_ended(struct engine *e, uint32_t slot, const char *reason);
 /* The order for an exit signal may have ended with the engine before. */

@@ -323,7 +323,7 @@ otpi_link_event(struct otp *o, uint32_t events)
 static void
 take_exit(struct otp *o, const struct frame_header *h, const char *data)
 {
-	char reason[OTP_REASON_MAX] = "", from[1024] = "";
+	char reason[OTP_REASON_MAX] = "", from[1024] = "", link[8];
 	struct otp_info info = { .kind = OTP_EXIT, .data = "" };
 	bool parent = (h->flags & 1) != 0;
 
@@ -334,7 +334,9 @@ take_exit(struct otp *o, const struct frame_header *h, const char *data)
 	if (parent) {
 		otpi_end(o, reason, o->srv->trapping);
 	} else if (o->srv->trapping) {
-		otpi_link_ended(o, from);
+		if (otpi_json_get(data, h->length, "link", link,
+		    sizeof(link)) < 0)		/* else it was sent without */
+			otpi_link_ended(o, from);
 		info.who = from;
 		info.reason = reason;
 		otpi_info(o, &info);

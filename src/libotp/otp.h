@@ -282,6 +282,13 @@ int	otp_monitor(struct otp *self, const char *target, uint64_t *out_ref);
 int	otp_demonitor(struct otp *self, uint64_t ref);
 int	otp_link(struct otp *self, const char *target);
 int	otp_unlink(struct otp *self, const char *target);
+/*
+ * An exit signal without a link.  It ends who does not trap exits, with this
+ * reason, as OTP_EXIT comes to who does; "normal" ends nobody but oneself,
+ * "kill" anybody, with "killed".  A target that is not there is no error.  0,
+ * -EINVAL, -ENOTCONN without otpd.
+ */
+int	otp_exit(struct otp *self, const char *target, const char *reason);
 
 /* --- agents: a state that otp-agent(8) keeps --- */
 

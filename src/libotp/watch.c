@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "libotp/serve.h"
+#include "wire/reason.h"
 
 #define NAME_MAX_LEN	64
 #define TARGET_MAX	512
@@ -496,6 +497,32 @@ otp_unlink(struct otp *o, const char *target)
 	words_remove(o->srv->links, &o->srv->nlinks, target);
 	otpi_link_say(o, "unlink", "target", target);
 	return 0;
+}
+
+int
+otp_exit(struct otp *o, const char *target, const char *reason)
+{
+	struct otp_out out = { 0 };
+	int rc;
+
+	if (!otpi_has_link(o))
+		return otpi_fail(o, -ENOTCONN, "noconnection");
+	if (strlen(target) > TARGET_MAX ||
+	    !reason_valid(reason, strlen(reason)))
+		return otpi_fail(o, -EINVAL, NULL);
+	rc = otp_print(&out, "{\"op\":\"exit\",\"target\":");
+	if (rc == 0)
+		rc = otpi_json_string(&out, target);
+	if (rc == 0)
+		rc = otp_print(&out, ",\"reason\":");
+	if (rc == 0)
+		rc = otpi_json_string(&out, reason);
+	if (rc == 0)
+		rc = otp_print(&out, "}");
+	if (rc == 0)
+		rc = otpi_link_put(o, &out);
+	otpi_out_free(&out);
+	return rc == 0 ? 0 : otpi_fail(o, rc, NULL);
 }
 
 /* A link ends with either of its ends. */

@@ -128,10 +128,16 @@ START_TEST(a_new_engine_is_told_everything_again)
 	rig_ok(&rig, "trap");
 	rig_ok(&rig, "monitor web/other");
 	rig_ok(&rig, "link web/third");
-	raw_expect(rig.engine, FRAME_CAST, "\"link\"", NULL);
+	rig_ok(&rig, "link web/fourth");
+	raw_expect(rig.engine, FRAME_CAST, "web/fourth", NULL);
+	raw_send(rig.engine, FRAME_EXIT, 0, 0, 0,
+	    "{\"from\":\"web/third\",\"reason\":\"x\",\"link\":false}");
+	raw_send(rig.engine, FRAME_EXIT, 0, 0, 0,
+	    "{\"from\":\"web/fourth\",\"reason\":\"y\"}");
+	rig_await(&rig, "EXIT:y");
 	raw_hello(rig.engine);
 	raw_expect(rig.engine, FRAME_CAST, "\"trap_exit\",\"on\":true", NULL);
-	raw_expect(rig.engine, FRAME_CAST, "\"link\"", NULL);
+	raw_expect(rig.engine, FRAME_CAST, "web/third", NULL);
 	raw_expect(rig.engine, FRAME_CAST, "\"monitor\",\"ref\":\"1\"", NULL);
 }
 END_TEST

@@ -283,6 +283,13 @@ do_unlink(struct otp *self, struct otp_from from, const cJSON *request)
 }
 
 static int
+do_signal(struct otp *self, struct otp_from from, const cJSON *request)
+{
+	return said(self, from, otp_exit(self, text_of(request, "target"),
+	    text_of(request, "reason")), 0);
+}
+
+static int
 do_register(struct otp *self, struct otp_from from, const cJSON *request)
 {
 	return outcome(self, from, otp_register(self, text_of(request,
@@ -443,6 +450,7 @@ static const struct probe_command commands[] = {
 	{ "demonitor", do_demonitor },	/* ref */
 	{ "link", do_link },		/* target */
 	{ "unlink", do_unlink },
+	{ "signal", do_signal },	/* target, reason */
 	{ "register", do_register },	/* target: the name */
 	{ "unregister", do_unregister },
 	{ "whereis", do_whereis },
