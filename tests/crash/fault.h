@@ -36,4 +36,10 @@ struct fault_plan {
 	}		seen[FAULT_SEEN_MAX];
 };
 
+/* A plan without a fault yet, which who is started from now on reads; on
+ * failure the test ends. */
+struct fault_plan *fault_plan_new(const char *program);
+/* Whoever is to read it has it open: no file stays behind. */
+void	fault_plan_hide(void);
+
 #endif /* OTPD_TESTS_FAULT_H */

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -323,18 +322,9 @@ main(void)
 	Suite *s = suite_create("logger_kills");
 	TCase *t = tcase_create("kills");
 	SRunner *r;
-	char path[] = "/tmp/otp-plan-XXXXXX";
-	int failed, fd;
+	int failed;
 
-	fd = mkstemp(path);
-	if (fd < 0 || ftruncate(fd, sizeof(*plan)) < 0)
-		return EXIT_FAILURE;
-	plan = mmap(NULL, sizeof(*plan), PROT_READ | PROT_WRITE, MAP_SHARED,
-	    fd, 0);
-	if (plan == MAP_FAILED)
-		return EXIT_FAILURE;
-	(void)close(fd);
-	(void)setenv("OTP_FAULTS", path, 1);
+	plan = fault_plan_new("otp-logger");
 	tcase_set_timeout(t, 600);
 	tcase_add_loop_test(t, killed_at_any_call_it_loses_and_doubles_nothing,
 	    0, 4);
@@ -343,6 +333,6 @@ main(void)
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);
-	(void)unlink(path);
+	fault_plan_hide();
 	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -377,20 +376,10 @@ main(void)
 	Suite *s = suite_create("otpd_kills");
 	TCase *t = tcase_create("kills");
 	SRunner *r;
-	char path[] = "/tmp/otp-plan-XXXXXX";
-	int failed, fd;
+	int failed;
 
-	fd = mkstemp(path);
-	if (fd < 0 || ftruncate(fd, sizeof(*plan)) < 0)
-		return EXIT_FAILURE;
-	plan = mmap(NULL, sizeof(*plan), PROT_READ | PROT_WRITE, MAP_SHARED,
-	    fd, 0);
-	if (plan == MAP_FAILED)
-		return EXIT_FAILURE;
-	(void)close(fd);
-	(void)strcpy(plan->program, "otpd");
+	plan = fault_plan_new("otpd");
 	plan->times = 1;
-	(void)setenv("OTP_FAULTS", path, 1);
 	tcase_set_timeout(t, 600);
 	tcase_add_test(t, one_that_cannot_be_watched_keeps_no_other_from_it);
 	if (getenv("OTPD_KILLS_STEP") == NULL)
@@ -406,6 +395,6 @@ main(void)
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);
-	(void)unlink(path);
+	fault_plan_hide();
 	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

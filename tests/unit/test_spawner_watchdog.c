@@ -4,13 +4,11 @@
  * it is linked with the wrappers of tests/crash/fault.c.
  */
 #include <check.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "crash/fault.h"
@@ -22,19 +20,10 @@ static struct fault_plan *plan;
 static void
 begin(void)
 {
-	char path[] = "/tmp/otpd-clock-XXXXXX";
-	int fd = mkstemp(path);
-
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(ftruncate(fd, sizeof(*plan)), 0);
-	plan = mmap(NULL, sizeof(*plan), PROT_READ | PROT_WRITE, MAP_SHARED,
-	    fd, 0);
-	ck_assert_ptr_ne(plan, MAP_FAILED);
-	(void)close(fd);
-	ck_assert_int_eq(setenv("OTP_FAULTS", path, 1), 0);
+	plan = fault_plan_new("otpd");
 	rig_start(&rig);
 	rig_hello(&rig);
-	(void)unlink(path);
+	fault_plan_hide();
 }
 
 /* So much later otpd looks at its clock. */
