@@ -105,9 +105,9 @@ letter_send(struct engine *e, uint32_t slot, struct frame_header h,
 
 bool
 worker_exit_signal(struct engine *e, uint32_t slot, const char *from,
-    const char *reason)
+    const char *reason, bool link)
 {
-	(void)e, (void)slot;
+	(void)e, (void)slot, (void)link;
 	(void)snprintf(said, sizeof(said), "%s: %s", from, reason);
 	return true;
 }
