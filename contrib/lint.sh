@@ -4,6 +4,7 @@
 # Looks at the sources with every tool that is installed: our own rules of
 # size, cppcheck, clang-tidy, shellcheck, mandoc.  Prints what they find; exits
 # 1 if one of them found something.  lint.sh [FILE...] looks at those only.
+# $OTPD_BUILDDIR is where config.h is, if not here.
 cd "$(dirname "$0")/.." || exit 1
 found=0
 
@@ -72,7 +73,8 @@ if [ -n "$c_files" ]; then
 	fi
 	if have clang-tidy; then
 		findings=$(clang-tidy -quiet $c_files -- -std=gnu11 \
-		    -D_GNU_SOURCE -Isrc -I/usr/include/bsd \
+		    -D_GNU_SOURCE -Isrc -Itests -Itests/unit \
+		    -I"${OTPD_BUILDDIR:-.}" -I/usr/include/bsd \
 		    -DLIBBSD_OVERLAY 2>/dev/null)
 		echo "$findings"
 		case $findings in

@@ -187,7 +187,7 @@ translate(int number)
 }
 
 /* What is in a memfd of this size, in one of our own; both are mapped only
- * meanwhile.  A descriptor or -errno; in *out_bytes, how much of it there is. */
+ * meanwhile.  A descriptor or -errno; *out_bytes: how much of it there is. */
 static int
 copy(int from, const char *name, size_t size, void **out, int64_t *out_bytes)
 {

@@ -348,7 +348,7 @@ manifest_load(struct spawner *sp, int fd, uint32_t *out_bad)
 	struct claims claims = { 0 };
 	struct manifest *m;
 	int64_t backed;
-	uint32_t bad;
+	uint32_t bad = 0;
 	int rc;
 
 	backed = runtime_backed(fd, sizeof(*m));

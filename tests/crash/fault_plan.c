@@ -4,7 +4,6 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -25,12 +24,15 @@ fault_plan_new(const char *program)
 		exit(EXIT_FAILURE);
 	}
 	(void)close(fd);
-	(void)strcpy(plan->program, program);
+	(void)snprintf(plan->program, sizeof(plan->program), "%s", program);
 	return plan;
 }
 
 void
 fault_plan_hide(void)
 {
-	(void)unlink(getenv("OTP_FAULTS"));
+	const char *path = getenv("OTP_FAULTS");
+
+	if (path != NULL)
+		(void)unlink(path);
 }
