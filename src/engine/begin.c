@@ -190,13 +190,17 @@ engine_begin_done(struct engine *e)
 	e->nheld = e->held_cap = 0;
 }
 
-/* It was no event that the last engine died of, but this snapshot. */
+/* It was no event that the last engine died of, but this snapshot.  Of the
+ * configurations only the latest is held. */
 static void
 load_before(struct engine *e)
 {
+	uint64_t config_key = e->config_key;
+
 	free_records(e);
 	if (store_load_before(e->store, keep_record, e) == 1)
 		take_saved(e);
+	e->config_key = config_key;
 }
 
 static char *

@@ -2,7 +2,7 @@
 /*
  * An event that every engine dies of, up to a rung of the ladder: services
  * are not touched, and the engine after that serves; on the last rung otpd
- * holds until it is told to resume.
+ * holds until it is told to resume.  And a snapshot that they die of.
  */
 #include <sys/wait.h>
 
@@ -33,11 +33,12 @@ static const char *const ids[] = { "a", "b", "notify", "poison" };
 #define NIDS	(sizeof(ids) / sizeof(ids[0]))
 
 static char *
-config(const struct rig *r)
+config(const struct rig *r, int restarts)
 {
 	cJSON *root = cJSON_CreateObject(), *all, *child;
 	char *text;
 
+	(void)cJSON_AddNumberToObject(root, "max_restarts", restarts);
 	all = cJSON_AddArrayToObject(root, "children");
 	for (size_t i = 0; i < NIDS; i++) {
 		const char *start[] = { r->worker, r->dir, ids[i] };
@@ -105,27 +106,36 @@ await_deaths(struct rig *r, const struct crash_plan *plan, uint32_t n)
 		(void)ask_rung(r);
 }
 
+/* Its services run, and no engine has died. */
+static struct crash_plan *
+begin(struct rig *r, const char *why, int sig)
+{
+	struct crash_plan *plan;
+	char *text, *name;
+
+	rig_name(why);
+	rig_init(r, CASE_TIMEOUT_S);
+	name = strstr(r->worker, "oracle/oracle_worker");
+	if (name == NULL)
+		rig_fail(r, "where is the worker?");
+	(void)strcpy(name, "crash/crash_worker");
+	plan = crash_plan_new(r);
+	plan->sig = sig;
+	text = config(r, 3);
+	rig_start(r, text);
+	free(text);
+	rig_settle(r);
+	return plan;
+}
+
 static int
 run(const struct ladder *l)
 {
 	struct rig r;
-	struct crash_plan *plan;
+	struct crash_plan *plan = begin(&r, l->why, l->sig);
 	pid_t pids[NIDS];
-	char *text, *name;
 	uint32_t deaths = l->poison;
 
-	rig_name(l->why);
-	rig_init(&r, CASE_TIMEOUT_S);
-	name = strstr(r.worker, "oracle/oracle_worker");
-	if (name == NULL)
-		rig_fail(&r, "where is the worker?");
-	(void)strcpy(name, "crash/crash_worker");
-	plan = crash_plan_new(&r);
-	plan->sig = l->sig;
-	text = config(&r);
-	rig_start(&r, text);
-	free(text);
-	rig_settle(&r);
 	for (size_t i = 0; i < NIDS; i++)
 		pids[i] = world_pid(&r, ids[i]);
 	plan->poison_rung = l->poison;
@@ -152,16 +162,98 @@ run(const struct ladder *l)
 	return 0;
 }
 
+static pid_t
+engine_pid(struct rig *r)
+{
+	cJSON *info = rig_ask(r, rig_request("info"));
+	pid_t pid = (pid_t)cJSON_GetNumberValue(cJSON_GetObjectItem(info,
+	    "engine_pid"));
+
+	cJSON_Delete(info);
+	return pid;
+}
+
+/* With it changes nothing but the configuration that is kept. */
+static void
+reload(struct rig *r)
+{
+	char *text = config(r, 4);
+	FILE *f = fopen("otpd.json", "we");
+	cJSON *reply;
+
+	if (f == NULL || fputs(text, f) == EOF || fclose(f) == EOF)
+		rig_fail(r, "the configuration cannot be written");
+	free(text);
+	reply = rig_ask(r, rig_request("reload"));
+	if (strcmp(world_string(reply, "result"), "ok") != 0)
+		rig_fail(r, "a reload: %s", cJSON_PrintUnformatted(reply));
+	cJSON_Delete(reply);
+}
+
+static void
+add_child(struct rig *r, const char *id)
+{
+	cJSON *request = rig_request("start_child"), *spec;
+	const char *start[] = { r->worker, r->dir, id };
+
+	(void)cJSON_AddStringToObject(request, "sup", "/");
+	spec = cJSON_AddObjectToObject(request, "spec");
+	(void)cJSON_AddStringToObject(spec, "id", id);
+	(void)cJSON_AddItemToObject(spec, "start",
+	    cJSON_CreateStringArray(start, 3));
+	cJSON_Delete(rig_ask(r, request));
+}
+
+/*
+ * The engine and the next one die of no event, but of what the reload has left;
+ * so the third takes what was there before it, without losing the configuration
+ * that is kept: a fourth would have to begin anew, without what was added.
+ */
+static int
+run_reload(void)
+{
+	struct rig r;
+	struct crash_plan *plan = begin(&r, "a reload is left out", SIGABRT);
+	pid_t engine, added;
+
+	add_child(&r, "added");
+	rig_settle(&r);
+	added = world_pid(&r, "added");
+	reload(&r);
+	engine = engine_pid(&r);
+	r.mortal = true;
+	(void)kill(engine, SIGABRT);
+	plan->at = plan->points + 1;	/* the next engine's first */
+	await_deaths(&r, plan, 1);
+	if (ask_rung(&r) != 2)
+		rig_fail(&r, "the third is on rung %.0f", ask_rung(&r));
+	engine = engine_pid(&r);
+	(void)kill(engine, SIGKILL);
+	while (engine_pid(&r) == engine)
+		;
+	rig_settle(&r);
+	if (ask_rung(&r) == 3)
+		rig_fail(&r, "the fourth begins anew");
+	if (added == 0 || world_pid(&r, "added") != added)
+		rig_fail(&r, "what was added has not its pid any more");
+	world_check(&r);
+	cJSON_Delete(rig_ask(&r, rig_request("shutdown")));
+	rig_drain(&r);
+	rig_done(&r);
+	return 0;
+}
+
 int
 main(void)
 {
+	const size_t n = sizeof(cases) / sizeof(cases[0]);
 	unsigned passed = 0, failed = 0;
 	int status;
 
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (size_t i = 0; i <= n; i++) {
 		(void)fflush(stdout);
 		if (fork() == 0)
-			exit(run(&cases[i]));
+			exit(i < n ? run(&cases[i]) : run_reload());
 		(void)wait(&status);
 		if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 			passed++;
