@@ -278,6 +278,8 @@ take_frame(struct otp *o, const struct frame_header *h, const char *payload)
 			otpi_say_all(o);
 		if (again)
 			ask_doubts(o);
+	} else if (!again) {
+		o->srv->link.dead = -EPROTO;	/* HELLO comes first */
 	} else if (h->type == FRAME_REPLY || h->type == FRAME_ERROR) {
 		take_reply(o, h, payload);
 	} else if (!is_repeated(o->srv, h)) {

@@ -7,6 +7,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,9 +22,9 @@
 
 /* --- sys --- */
 
-/* A SYSTEM frame to a worker; its reply. */
-static cJSON *
-sys(struct house *h, const char *id, uint16_t tag, const char *payload)
+/* A SYSTEM frame to a worker. */
+static struct peer *
+sys_send(struct house *h, const char *id, uint16_t tag, const char *payload)
 {
 	static const struct frame_hello hello = { .pid = 0 };
 	static const struct peer_limits limits = {
@@ -32,13 +33,21 @@ sys(struct house *h, const char *id, uint16_t tag, const char *payload)
 	struct frame_header f = { .type = FRAME_SYSTEM, .tag = tag, .ref = 1,
 	    .length = (uint32_t)strlen(payload) };
 	struct peer *peer;
-	const void *data;
-	cJSON *reply;
-	int rc;
 
 	peer = peer_new(house_connect(h, id), &hello, NULL, NULL, &limits);
 	want(h, peer != NULL && peer_send(peer, &f, payload) == 0);
 	(void)peer_flush(peer);
+	return peer;
+}
+
+static cJSON *
+sys_reply(struct house *h, struct peer *peer)
+{
+	struct frame_header f;
+	const void *data;
+	cJSON *reply;
+	int rc;
+
 	while ((rc = peer_next(peer, &f, &data)) == 0) {
 		rig_await_readable(&h->rig, peer_fd(peer), "a sys reply");
 		want(h, peer_read(peer) >= 0);
@@ -48,6 +57,12 @@ sys(struct house *h, const char *id, uint16_t tag, const char *payload)
 	want(h, reply != NULL);
 	peer_free(peer);
 	return reply;
+}
+
+static cJSON *
+sys(struct house *h, const char *id, uint16_t tag, const char *payload)
+{
+	return sys_reply(h, sys_send(h, id, tag, payload));
 }
 
 START_TEST(sys_get_state_and_get_status)
@@ -121,6 +136,44 @@ START_TEST(sys_terminate_is_an_orderly_stop)
 	said = house_said(&h, "a");
 	want(&h, strcmp(said, "init\nterminate {my,end}\n") == 0);
 	free(said);
+	house_done(&h);
+}
+END_TEST
+
+/* What OTP's stop waits for; who gives up waiting changes nothing. */
+START_TEST(stop_waits_for_terminate_and_goes_on_after_a_timeout)
+{
+	struct frame_header f;
+	struct peer *peer;
+	const void *data;
+	struct house h;
+	cJSON *reply;
+	int held, release;
+
+	house_init(&h, __func__);
+	house_probe(&h, "a", "\"restart\":\"temporary\"");
+	house_start(&h);
+	(void)house_do(&h, "a", "{\"do\":\"on_end\",\"hold\":1}");
+	held = rig_fifo(&h.rig, "held.a");
+	release = rig_fifo(&h.rig, "release.a");
+	(void)close(release);
+	peer = sys_send(&h, "a", 8, "normal");
+	rig_await_readable(&h.rig, held, "its terminate");
+	want(&h, peer_read(peer) >= 0 && peer_next(peer, &f, &data) == 0);
+	house_is(&h, "a", "running", "");
+	release = open("release.a", O_WRONLY);
+	want(&h, release >= 0);
+	if (_i == 0) {
+		reply = sys_reply(&h, peer);
+		want(&h, strcmp(house_text(reply, "result"), "ok") == 0);
+		cJSON_Delete(reply);
+	} else {
+		peer_free(peer);
+	}
+	house_ends(&h, "a", 1, "normal");
+	house_fails(&h, -OTP_ENOPROC, "noproc", "a", GET);
+	(void)close(release);
+	(void)close(held);
 	house_done(&h);
 }
 END_TEST
@@ -223,6 +276,8 @@ suite(void)
 	tcase_add_test(y, sys_suspend_and_resume);
 	tcase_add_test(y, sys_suspended_only_the_parents_exit_is_handled);
 	tcase_add_test(y, sys_terminate_is_an_orderly_stop);
+	tcase_add_loop_test(y,
+	    stop_waits_for_terminate_and_goes_on_after_a_timeout, 0, 2);
 	tcase_set_timeout(a, 60);
 	tcase_add_test(a, allow_another_user);
 	suite_add_tcase(s, y);
