@@ -443,6 +443,8 @@ uint32_t engine_walk(struct engine *e, uint32_t slot, uint32_t top);
 void	engine_reload(struct engine *e, server_peer peer, uint64_t ref,
 	    bool dry_run);
 void	engine_reload_result(struct engine *e, struct out *o);
+/* Nobody asks for the last one any more. */
+void	engine_reload_clear(struct engine *e);
 void	engine_check(struct engine *e, const char *file, struct out *o);
 /* Let the spawner hold this text as the running configuration. */
 int	engine_hold_config(struct engine *e, const char *text, size_t len);

@@ -141,6 +141,7 @@ tear_down(struct engine *e)
 	config_free(e->config);
 	engine_begin_done(e);
 	apps_free(e);
+	engine_reload_clear(e);
 	while (e->nwaiters > 0)
 		engine_drop_waiters(e, e->waiters[0].peer);
 	for (uint32_t slot = 0; slot < e->children_cap; slot++)

@@ -98,8 +98,8 @@ note_change(void *arg, enum core_change change, uint32_t slot,
 	out_done(&path);
 }
 
-static void
-reload_clear(struct engine *e)
+void
+engine_reload_clear(struct engine *e)
 {
 	for (uint32_t i = 0; i < e->reload.n; i++)
 		free(e->reload.changes[i].path);
@@ -146,7 +146,7 @@ void
 engine_reload_result(struct engine *e, struct out *o)
 {
 	put_changes(e, true, o);
-	reload_clear(e);
+	engine_reload_clear(e);
 }
 
 /* --- reload --- */
@@ -259,7 +259,7 @@ engine_reload(struct engine *e, server_peer peer, uint64_t ref, bool dry_run)
 		config_free(config);
 		return;
 	}
-	reload_clear(e);
+	engine_reload_clear(e);
 	core_diff(e->core, config->root, service_same, note_change, e);
 	note_warnings(e, peer, config);
 	if (dry_run) {
