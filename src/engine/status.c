@@ -113,11 +113,17 @@ put_supervisor(struct out *o, const struct core_child *v)
 }
 
 static void
+put_left(struct out *o, const char *key, const struct loop_timer *t)
+{
+	if (t->pos != 0)
+		out_key_int(o, key, (int64_t)(t->at_ms - loop_now_ms()));
+}
+
+static void
 put_worker(struct engine *e, struct out *o, const struct core_child *v)
 {
 	const struct service *s = engine_service(e, v->slot);
 	const struct child *c = engine_child(e, v->slot);
-	uint64_t now = loop_now_ms();
 
 	if (s->logs) {
 		out_key(o, "log");
@@ -129,12 +135,13 @@ put_worker(struct engine *e, struct out *o, const struct core_child *v)
 	}
 	if (c->timers == NULL)
 		return;
-	if (v->waiting && c->timers->core[CORE_TIMER_CHILD].pos != 0)
-		out_key_int(o, "retry_in_ms", (int64_t)(c->timers->
-		    core[CORE_TIMER_CHILD].at_ms - now));
-	else if (c->faulty && c->timers->start.pos != 0)
-		out_key_int(o, "retry_in_ms",
-		    (int64_t)(c->timers->start.at_ms - now));
+	if (v->waiting)
+		put_left(o, "retry_in_ms", &c->timers->core[CORE_TIMER_CHILD]);
+	else if (v->state == CORE_STOPPING)
+		put_left(o, "killed_in_ms", &c->timers->core[CORE_TIMER_CHILD]);
+	else if (v->state == CORE_STARTING)
+		put_left(o, c->faulty ? "retry_in_ms" : "killed_in_ms",
+		    &c->timers->start);
 }
 
 void

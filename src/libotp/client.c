@@ -39,6 +39,9 @@ struct client {
 	uint16_t	 error_tag;
 	char		*error;
 	char		*down;		/* last words, or NULL */
+	uint64_t	 late_at;
+	void		(*late)(void *);	/* or NULL */
+	void		*late_arg;
 };
 
 static uint64_t
@@ -124,22 +127,46 @@ connect_path(const char *path, uint64_t deadline)
 	return rc < 0 ? rc : fd;
 }
 
+void
+client_when_late(struct client *c, uint64_t at, void (*fn)(void *arg),
+    void *arg)
+{
+	c->late_at = at;
+	c->late = fn;
+	c->late_arg = arg;
+}
+
+/* It may take its time: who waits for something to read looks again. */
+static void
+be_late(struct client *c)
+{
+	void (*fn)(void *) = c->late;
+
+	c->late = NULL;
+	fn(c->late_arg);
+}
+
 /* Send what is queued and wait until there is something to read, or time. */
 static int
 wait_ready(struct client *c, uint64_t deadline)
 {
 	struct pollfd pfd = { .fd = peer_fd(c->peer), .events = POLLIN };
-	uint64_t now, left;
+	bool late = c->late != NULL && (deadline == 0 || c->late_at < deadline);
+	uint64_t now, left, until = late ? c->late_at : deadline;
 	int ms = -1, rc;
 
 	/* An error shows again when reading, after what was said before it. */
 	if (peer_flush(c->peer) == 1)
 		pfd.events |= POLLOUT;
-	if (deadline != 0) {
+	if (until != 0) {
 		now = now_ns();
-		if (now >= deadline)
+		if (now >= until && !late)
 			return -ETIMEDOUT;
-		left = (deadline - now + 999999) / 1000000;
+		if (now >= until) {
+			be_late(c);
+			return 0;
+		}
+		left = (until - now + 999999) / 1000000;
 		ms = left > INT_MAX ? INT_MAX : (int)left;
 	}
 	rc = poll(&pfd, 1, ms);

@@ -31,7 +31,13 @@ void		 client_close(struct client *c);
  */
 int	client_call(struct client *c, const char *payload, size_t len,
 	    uint64_t deadline, char **out, size_t *out_len);
-/* The same with a frame of another type than CALL: SYSTEM and its operation. */
+/*
+ * Let what waits next do fn(arg) once, when it has waited until at; not with a
+ * fn of NULL.  fn must not use this client.
+ */
+void	client_when_late(struct client *c, uint64_t at, void (*fn)(void *arg),
+	    void *arg);
+/* client_call() with a frame of another type than CALL: SYSTEM and its operation. */
 int	client_request(struct client *c, uint8_t type, uint16_t tag,
 	    const char *payload, size_t len, uint64_t deadline, char **out,
 	    size_t *out_len);

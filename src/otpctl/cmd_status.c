@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "otpctl/arena.h"
 #include "otpctl/node.h"
@@ -12,9 +13,9 @@
 #define AFTERWARDS_NS	UINT64_C(1000000000)
 #define UNSETTLED_MAX	5	/* that are named */
 
-/* The children at these paths; *out to be deleted. */
-static int
-ask_status(struct ctl *c, char *const *paths, int n, cJSON **out)
+/* For the children at these paths. */
+static cJSON *
+status_request(const char *const *paths, int n)
 {
 	cJSON *req = ctl_request("status");
 	cJSON *list = cJSON_AddArrayToObject(req, "paths");
@@ -25,7 +26,14 @@ ask_status(struct ctl *c, char *const *paths, int n, cJSON **out)
 	for (i = 0; i < n; i++)
 		(void)cJSON_AddItemToArray(list,
 		    cJSON_CreateString(paths[i]));
-	return ctl_order(c, req, NULL, out);
+	return req;
+}
+
+/* *out to be deleted. */
+static int
+ask_status(struct ctl *c, const char *const *paths, int n, cJSON **out)
+{
+	return ctl_order(c, status_request(paths, n), NULL, out);
 }
 
 static const cJSON *
@@ -41,7 +49,7 @@ cmd_status(struct ctl *c)
 	int rc;
 
 	arena_use();
-	rc = ask_status(c, c->argv, c->argc, &reply);
+	rc = ask_status(c, (const char *const *)c->argv, c->argc, &reply);
 	if (rc != CTL_OK)
 		return rc;
 	c->out->status(c, reply);
@@ -55,7 +63,7 @@ is_in_state(struct ctl *c, enum node_state state)
 	const cJSON *child;
 	cJSON *reply;
 	struct node n;
-	int rc = ask_status(c, c->argv, 1, &reply);
+	int rc = ask_status(c, (const char *const *)c->argv, 1, &reply);
 
 	if (rc != CTL_OK)
 		return rc;
@@ -90,6 +98,20 @@ at_rest(const struct node *n)
 	    n->state == NODE_STOPPED || n->state == NODE_FAILED;
 }
 
+/* How long it may take, if that is known, before it is killed. */
+static void
+put_limit(struct buf *b, const struct node *n)
+{
+	if (n->killed_in_ms >= 0) {
+		buf_puts(b, " (");
+		node_limit(b, n);
+		buf_puts(b, ")");
+	} else if (n->state == NODE_STARTING && n->ready != NULL &&
+	    strcmp(n->ready, "exec") != 0) {
+		buf_puts(b, " (without a start_timeout)");
+	}
+}
+
 static void
 put_unsettled(struct buf *b, const cJSON *children, bool any)
 {
@@ -109,6 +131,7 @@ put_unsettled(struct buf *b, const cJSON *children, bool any)
 		buf_text(b, n.path);
 		buf_puts(b, n.state == NODE_BACKOFF ? " is in " : " is ");
 		buf_text(b, n.state_word);
+		put_limit(b, &n);
 		if (any)
 			break;
 	}
@@ -122,17 +145,59 @@ static void
 say_unsettled(struct ctl *c, const char *path, const char *then)
 {
 	struct buf b = { NULL, 0, 0 };
-	char *paths[1];
 	cJSON *reply = NULL;
 
 	ctl_close(c);
 	c->deadline = ctl_now_ns() + AFTERWARDS_NS;
-	paths[0] = (char *)(uintptr_t)path;
 	buf_puts(&b, "timed out");
-	if (ask_status(c, paths, path != NULL ? 1 : 0, &reply) == CTL_OK)
+	if (ask_status(c, &path, path != NULL ? 1 : 0, &reply) == CTL_OK)
 		put_unsettled(&b, children_of(reply), path != NULL);
 	buf_puts(&b, then);
 	ctl_warn("%s", b.data);
+	buf_done(&b);
+	cJSON_Delete(reply);
+}
+
+/* Over a connection of its own, and without a word where there is none. */
+static cJSON *
+ask_beside(const struct ctl *c, const char *path)
+{
+	uint64_t until = ctl_now_ns() + AFTERWARDS_NS;
+	struct client *client = client_open(c->links[CTL_ENGINE].path, until);
+	cJSON *request = status_request(&path, path != NULL ? 1 : 0), *reply;
+	char *payload = cJSON_PrintUnformatted(request), *text = NULL;
+	size_t len = 0;
+
+	if (payload == NULL)
+		abort();
+	if (client != NULL)
+		(void)client_call(client, payload, strlen(payload), until,
+		    &text, &len);
+	client_close(client);
+	reply = cJSON_ParseWithLength(text, len);
+	free(text);
+	cJSON_free(payload);
+	cJSON_Delete(request);
+	return reply;
+}
+
+/* What an order waits for: something in what it is about, or else whatever
+ * keeps its supervisor busy. */
+static void
+say_waiting(void *ctl)
+{
+	struct ctl *c = ctl;
+	struct buf b = { NULL, 0, 0 };
+	cJSON *reply = ask_beside(c, c->waits_for);
+
+	put_unsettled(&b, children_of(reply), false);
+	if (b.len == 0 && c->waits_for != NULL) {
+		cJSON_Delete(reply);
+		reply = ask_beside(c, NULL);
+		put_unsettled(&b, children_of(reply), false);
+	}
+	if (b.len > 0)
+		ctl_warn("waiting%s", b.data);
 	buf_done(&b);
 	cJSON_Delete(reply);
 }
@@ -143,7 +208,11 @@ ctl_order_in_turn(struct ctl *c, cJSON *request, const char *path, cJSON **out)
 	int rc;
 
 	c->tells_timeout = !c->json && !c->quiet;
+	c->waits_for = path;
+	if (c->tells_timeout && isatty(STDERR_FILENO) == 1)
+		c->late = say_waiting;
 	rc = ctl_order(c, request, path, out);
+	c->late = NULL;
 	if (rc == CTL_TIMED_OUT && c->tells_timeout)
 		say_unsettled(c, NULL, "; the order stands, and is carried out "
 		    "in its turn");

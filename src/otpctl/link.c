@@ -20,6 +20,7 @@
 #define HELLO_NS	(10 * SECOND_NS)	/* for a server to greet */
 #define KILLED_NS	(3 * SECOND_NS)	/* if its otpd is known to be dead */
 #define ABSENT_NS	(3 * SECOND_NS)	/* for a socket, if there is an otpd */
+#define LATE_NS		SECOND_NS	/* a person begins to wonder */
 #define LOOK_NS		(20 * 1000000L)
 #define RETRY_NS	(30 * SECOND_NS)	/* without a deadline */
 #define PAUSE_MAX_NS	(200 * 1000000L)
@@ -306,8 +307,11 @@ ctl_ask(struct ctl *c, enum ctl_server to, cJSON *request, cJSON **out)
 		rc = reach(c, l);
 		if (rc == 0) {
 			a.asked = true;
+			client_when_late(l->client, ctl_now_ns() + LATE_NS,
+			    c->late, c);
 			rc = client_call(l->client, payload, strlen(payload),
 			    c->deadline, &text, &len);
+			client_when_late(l->client, 0, NULL, NULL);
 		} else if (!broke(rc)) {
 			cJSON_free(payload);
 			return open_failed(c, to, -rc);

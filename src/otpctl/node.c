@@ -44,6 +44,7 @@ static const struct field fields[] = {
 	F("children", FIELD_INT, children),
 	F("active", FIELD_INT, active),
 	F("retry_in_ms", FIELD_INT, retry_in_ms),
+	F("killed_in_ms", FIELD_INT, killed_in_ms),
 	F("log", FIELD_STRING, log),
 };
 #define NFIELDS	(sizeof(fields) / sizeof(fields[0]))
@@ -102,7 +103,8 @@ node_read(const cJSON *o, struct node *out)
 	const cJSON *v;
 
 	memset(out, 0, sizeof(*out));
-	out->pid = out->uptime_ms = out->retry_in_ms = out->max_restarts = -1;
+	out->pid = out->uptime_ms = out->retry_in_ms = out->max_restarts =
+	    out->killed_in_ms = -1;
 	cJSON_ArrayForEach(v, o) {
 		for (i = 0; i < NFIELDS; i++) {
 			const struct field *f = &fields[(next + i) % NFIELDS];
@@ -149,6 +151,14 @@ node_down(const struct node *n)
 {
 	return n->state == NODE_STOPPED || n->state == NODE_FAILED ||
 	    n->state == NODE_BACKOFF;
+}
+
+void
+node_limit(struct buf *b, const struct node *n)
+{
+	buf_puts(b, n->state == NODE_STARTING ? "given up in " : "killed in ");
+	look_span(b, n->killed_in_ms, false);
+	buf_puts(b, " at the latest");
 }
 
 void

@@ -25,6 +25,7 @@ struct node {			/* strings are borrowed from the object */
 	const char	*description, *restart, *problem, *strategy, *log;
 	const char	*last_reason, *last_at;
 	int64_t		 pid, uptime_ms, restarts, generation, retry_in_ms;
+	int64_t		 killed_in_ms;
 	int64_t		 max_restarts;	/* -1: no limit */
 	int64_t		 recent, children, active;
 	double		 max_seconds;
@@ -46,6 +47,8 @@ const struct state_look *node_look(enum node_state s);
 enum node_state node_state(const char *word);
 /* Without a process, and nothing is bringing one just now. */
 bool	node_down(const struct node *n);
+/* Of one with killed_in_ms: "killed in 5s at the latest". */
+void	node_limit(struct buf *b, const struct node *n);
 /* Of a supervisor: "0/3 restarts in 5 s". */
 void	node_budget(struct buf *b, const struct node *n);
 /* A reason in two or three words: "killed", "exit code 1". */

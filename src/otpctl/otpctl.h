@@ -89,6 +89,8 @@ struct ctl {
 	bool			 json, quiet, follow, dry_run, has_since;
 	bool			 alone;
 	bool			 tells_timeout;	/* the command does itself */
+	void			(*late)(void *ctl);	/* see ctl_ask; or NULL */
+	const char		*waits_for;	/* a path; NULL: all there is */
 	bool			 unordered, null, no_stdin;	/* of task run */
 	unsigned		 most;		/* --max-concurrency; 0 */
 	const char		*sup;		/* --sup; NULL: not given */
@@ -116,7 +118,8 @@ void	ctl_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /*
  * Ask a server and wait for its reply; asked again when the server dies over
  * it and the command may be repeated.  CTL_OK with *out (caller deletes), or
- * the exit code, the words already said.  The request is consumed.
+ * the exit code, the words already said.  The request is consumed.  When it
+ * takes a second, c->late is called once, if that is set.
  */
 int	ctl_ask(struct ctl *c, enum ctl_server to, cJSON *request, cJSON **out);
 /* The same; a reply that refuses is shown and becomes its exit code. */

@@ -167,6 +167,11 @@ cell_note(struct buf *b, const struct node *n, int64_t now)
 		look_span(b, n->retry_in_ms, true);
 		sep = "; ";
 	}
+	if (n->killed_in_ms >= 0) {
+		buf_puts(b, sep);
+		node_limit(b, n);
+		sep = "; ";
+	}
 	if (!n->supervisor && n->state == NODE_RUNNING && n->pid <= 0) {
 		buf_printf(b, "%sended, waits for its supervisor", sep);
 		sep = "; ";

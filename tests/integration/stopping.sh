@@ -65,6 +65,9 @@ kill -TERM "$otpd_pid"
 await exists "$T/asked"
 kill -TERM "$otpd_pid"
 is "while it stops, it still answers" "$(status slow state)" stopping
+left=$(status slow killed_in_ms)
+ok "and tells how long that may take" \
+    test "$left" -gt 1000 -a "$left" -le 60000
 ok "a second signal hurries nobody" kill -0 "$slow"
 is "an operator is told that nothing is started" \
     "$(ctl start a --timeout 20 2>&1; echo $?)" \

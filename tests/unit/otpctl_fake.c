@@ -106,6 +106,26 @@ send_json(int fd, uint8_t type, uint64_t ref, const cJSON *o)
 	free(s);
 }
 
+/* What was kept waiting is answered behind what it waited for. */
+static void
+answer_held(const struct fake *f, const cJSON *answers, const char *op, int fd,
+    uint64_t ref)
+{
+	static int held_fd = -1;
+	static uint64_t held_ref;
+
+	if (f->until == NULL)
+		return;
+	if (strcmp(op, f->hangs) == 0) {
+		held_fd = fd;
+		held_ref = ref;
+	} else if (strcmp(op, f->until) == 0 && held_fd >= 0) {
+		send_json(held_fd, FRAME_REPLY, held_ref,
+		    cJSON_GetObjectItemCaseSensitive(answers, f->hangs));
+		held_fd = -1;
+	}
+}
+
 /* False: the connection is to end. */
 static bool
 answer(struct fake *f, const cJSON *answers, int fd, uint64_t ref,
@@ -116,6 +136,8 @@ answer(struct fake *f, const cJSON *answers, int fd, uint64_t ref,
 	    cJSON_GetObjectItemCaseSensitive(request, "op"));
 	const cJSON *reply, *item;
 
+	if (op != NULL)
+		answer_held(f, answers, op, fd, ref);
 	if (f->silent || op == NULL ||
 	    (f->hangs != NULL && strcmp(op, f->hangs) == 0)) {
 		cJSON_Delete(request);
@@ -418,7 +440,10 @@ run_otpctl(const struct fake *f, const char *const *words,
 	pid_t pid;
 
 	ck_assert_int_eq(pipe2(in, O_CLOEXEC), 0);
-	ck_assert_int_eq(pipe2(err, O_CLOEXEC), 0);
+	if (f->err_terminal)
+		err[0] = open_terminal(80, &err[1]);
+	else
+		ck_assert_int_eq(pipe2(err, O_CLOEXEC), 0);
 	if (terminal != 0)
 		out[0] = open_terminal(terminal, &out[1]);
 	else

@@ -18,9 +18,11 @@ struct fake {
 	int		 breaks_midway;	/* the same after the first INFO */
 	bool		 silent;	/* never answers a call */
 	const char	*hangs;		/* nor this op, else */
+	const char	*until;		/* ...before this one was; or NULL */
 	bool		 mute;		/* not even HELLO */
 	bool		 garbage;	/* another protocol */
 	bool		 no_logger;
+	bool		 err_terminal;	/* standard error of otpctl is one */
 	/* the fake's own */
 	pid_t		 pid;
 	int		 listen_fd[2];

@@ -268,6 +268,43 @@ call_too_late(void)
 	client_close(c);
 }
 
+static int times_late;
+
+static void
+be_late(void *arg)
+{
+	*(int *)arg += 1;
+}
+
+static void
+call_and_be_told(void)
+{
+	struct client *c = open_client();
+	size_t n;
+	char *out;
+
+	client_when_late(c, loop_now_ns() + 10 * MS, be_late, &times_late);
+	must_echo(c, "hello", 5);
+	MUST(client_call(c, "hold", 4, loop_now_ns() + 50 * MS, &out, &n) ==
+	    -ETIMEDOUT);
+	MUST(times_late == 1);
+	client_when_late(c, 1, be_late, &times_late);
+	client_when_late(c, 0, NULL, NULL);
+	MUST(client_call(c, "hold", 4, loop_now_ns() + MS, &out, &n) ==
+	    -ETIMEDOUT);
+	MUST(times_late == 1);
+	client_when_late(c, 1, be_late, &times_late);
+	must_echo(c, "in time", 7);
+	MUST(times_late == 2);
+	client_close(c);
+}
+
+START_TEST(who_waits_for_long_may_say_so_once)
+{
+	beside(call_and_be_told, true);
+}
+END_TEST
+
 START_TEST(a_late_reply_is_not_taken_for_the_next)
 {
 	beside(call_too_late, true);
@@ -514,6 +551,7 @@ main(void)
 		calls_are_answered,
 		a_large_call_is_sent_in_pieces,
 		an_error_does_not_end_the_connection,
+		who_waits_for_long_may_say_so_once,
 		a_late_reply_is_not_taken_for_the_next,
 		a_stream_hands_on_each_info_and_keeps_the_reply,
 		what_came_in_parts_is_whole_again,

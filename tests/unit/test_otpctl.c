@@ -533,6 +533,25 @@ START_TEST(an_order_that_waits_stands)
 }
 END_TEST
 
+/* A line a second after the order. */
+START_TEST(what_is_waited_for_is_told)
+{
+	fake.answers = "{\"status\":{\"children\":[{\"path\":\"db\","
+	    "\"state\":\"stopping\",\"killed_in_ms\":59000}]},"
+	    "\"stop\":{\"result\":\"ok\"}}";
+	fake.hangs = "stop";
+	fake.until = "status";
+	fake.err_terminal = true;
+	if (!has_terminals())
+		return;
+	fake_start(&fake);
+	run_otpctl(&fake, WORDS("stop", "db"), NULL, 0, NULL, &run);
+	ck_assert_str_eq(run.err, "otpctl: waiting: db is stopping "
+	    "(killed in 59s at the latest)\n");
+	ck_assert_str_eq(run.out, "db: stopped\n");
+}
+END_TEST
+
 START_TEST(why_does_without_the_logger)
 {
 	char *json = slurp("why-running", "json");
@@ -620,6 +639,7 @@ otpctl_suite(void)
 	tcase_add_loop_test(t, trouble_is_said, 0, NITEMS(troubles));
 	tcase_add_test(t, what_took_too_long_is_named);
 	tcase_add_test(t, an_order_that_waits_stands);
+	tcase_add_test(t, what_is_waited_for_is_told);
 	tcase_add_test(t, why_does_without_the_logger);
 	tcase_add_test(t, shutdown_returns_when_otpd_is_gone);
 	tcase_add_test(t, a_thousand_children_are_quick);
