@@ -53,6 +53,21 @@ unsigned rig_unanswered(const struct rig *r);
 /* The whole in one go: boot, commands, log.  Borrowed until the next call. */
 const char *rig_run(unsigned flags, const char *tree, const char *script);
 
+/* --- tables of rules --- */
+
+struct rig_row {
+	const char	*why, *tree, *script, *log;
+};
+
+/* What is logged of the row's script is what the row says. */
+void	 rig_check(const struct rig_row *row, unsigned flags);
+/*
+ * A whole program: each row is run three times, as it stands, to the letter of
+ * OTP, and with the core dying and being restored after every command, which
+ * must make no difference.  Returns what main() is to.
+ */
+int	 rig_rules(const char *name, const struct rig_row *rows, size_t n);
+
 /* --- for random tests: what there is to be hit --- */
 
 /* Log the state of the whole tree, for whoever looks for a fault. */

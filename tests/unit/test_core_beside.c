@@ -4,16 +4,10 @@
  * verbs, reload, starts that are cut short, what people are told.
  */
 #include <check.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "core_rig.h"
 
-struct row {
-	const char	*why, *tree, *script, *log;
-};
-
-static const struct row rows[] = {
+static const struct rig_row rows[] = {
 	/* pauses between restarts */
 	{ "a restart waits for its delay, and counts when it is made",
 	  "root( a:backoff=100-1000-60000 )",
@@ -252,7 +246,7 @@ static const struct row rows[] = {
 };
 
 /* What people are told, in full. */
-static const struct row told[] = {
+static const struct rig_row told[] = {
 	{ "a restart", "root( a )", "exit a abnormal",
 	  "start a, start root | stop a abnormal, restarting root a, "
 	  "start a" },
@@ -297,7 +291,7 @@ static const struct row told[] = {
 	  "= started" },
 };
 
-static const struct row reloads[] = {
+static const struct rig_row reloads[] = {
 	{ "unchanged children are not touched",
 	  "root( a b )", "reload root( a b )",
 	  "start a, start b, start root | = ok" },
@@ -473,7 +467,7 @@ static const struct row reloads[] = {
 };
 
 /* What has no order any more, for its engine died amid its removal. */
-static const struct row crashes[] = {
+static const struct rig_row crashes[] = {
 	{ "while it is stopped to be started again",
 	  "root( a:slow=10 b )",
 	  "restart root a; reload root( b ); crash; wait 10; which root",
@@ -499,24 +493,15 @@ static const struct row crashes[] = {
 	  " |  |  | start b, start root | = [b running]" },
 };
 
-static void
-check_row(const struct row *row, unsigned flags)
-{
-	const char *log = rig_run(flags, row->tree, row->script);
-
-	ck_assert_msg(strcmp(log, row->log) == 0, "%s\n  want %s\n  got  %s",
-	    row->why, row->log, log);
-}
-
 START_TEST(stands_beside_the_rules)
 {
-	check_row(&rows[_i], 0);
+	rig_check(&rows[_i], 0);
 }
 END_TEST
 
 START_TEST(survives_a_crash_after_each_command)
 {
-	check_row(&rows[_i], RIG_CRASH);
+	rig_check(&rows[_i], RIG_CRASH);
 }
 END_TEST
 
@@ -535,25 +520,25 @@ END_TEST
 /* Removed amid its restart, it has lost its order with the engine that knew. */
 START_TEST(what_was_removed_is_not_started_after_a_crash)
 {
-	check_row(&crashes[_i], 0);
+	rig_check(&crashes[_i], 0);
 }
 END_TEST
 
 START_TEST(tells_people)
 {
-	check_row(&told[_i], RIG_TELLS);
+	rig_check(&told[_i], RIG_TELLS);
 }
 END_TEST
 
 START_TEST(converges)
 {
-	check_row(&reloads[_i], 0);
+	rig_check(&reloads[_i], 0);
 }
 END_TEST
 
 START_TEST(converges_through_crashes)
 {
-	check_row(&reloads[_i], RIG_CRASH);
+	rig_check(&reloads[_i], RIG_CRASH);
 }
 END_TEST
 

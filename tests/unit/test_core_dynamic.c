@@ -1,22 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A row for every rule of Elixir's DynamicSupervisor.  Each is run three times:
- * as it stands, to the letter of OTP, and with the core dying and being
- * restored after every command, which must make no difference.
+ * A row for every rule of Elixir's DynamicSupervisor.
  */
-#include <check.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "core_rig.h"
-
-struct row {
-	const char	*rule, *tree, *script, *log;
-};
 
 #define BOOTED	"start s, start root | "
 
-static const struct row rows[] = {
+static const struct rig_row rows[] = {
 	/* children arrive with specifications of their own */
 	{ "there is no child at start",
 	  "root( s:dynamic( ) )", "which s; count s",
@@ -264,49 +254,8 @@ static const struct row rows[] = {
 	  "= [i running]" },
 };
 
-static void
-check_row(const struct row *row, unsigned flags)
-{
-	const char *log = rig_run(flags, row->tree, row->script);
-
-	ck_assert_msg(strcmp(log, row->log) == 0, "%s\n  want %s\n  got  %s",
-	    row->rule, row->log, log);
-}
-START_TEST(goes_by_the_rules)
-{
-	check_row(&rows[_i], 0);
-}
-END_TEST
-
-START_TEST(goes_by_the_letter)
-{
-	check_row(&rows[_i], RIG_COMPAT);
-}
-END_TEST
-
-START_TEST(goes_on_after_each_crash)
-{
-	check_row(&rows[_i], RIG_CRASH);
-}
-END_TEST
-
-#define nitems(a)	((int)(sizeof(a) / sizeof((a)[0])))
-
 int
 main(void)
 {
-	Suite *suite = suite_create("core dynamic");
-	TCase *tc = tcase_create("rules");
-	SRunner *runner;
-	int failed;
-
-	tcase_add_loop_test(tc, goes_by_the_rules, 0, nitems(rows));
-	tcase_add_loop_test(tc, goes_by_the_letter, 0, nitems(rows));
-	tcase_add_loop_test(tc, goes_on_after_each_crash, 0, nitems(rows));
-	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed > 0;
+	return rig_rules("core dynamic", rows, sizeof(rows) / sizeof(rows[0]));
 }

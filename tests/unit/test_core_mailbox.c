@@ -4,17 +4,11 @@
  * order it is served: OTP's rules again, a row for each.
  */
 #include <check.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "core_rig.h"
 
-struct row {
-	const char	*rule, *tree, *script, *log;
-};
-
 /* Rows about what waits in the mailbox while a start hangs. */
-static const struct row waiting[] = {
+static const struct rig_row waiting[] = {
 	{ "amid a failing restart: restart_child says restarting",
 	  "root:one_for_one:6/5000( a )",
 	  "arm a ok hold; exit a abnormal; restart_child root a; "
@@ -94,7 +88,7 @@ static const struct row waiting[] = {
 };
 
 /* To the letter of OTP only. */
-static const struct row letter[] = {
+static const struct rig_row letter[] = {
 	{ "the parent's shutdown waits for a start that hangs",
 	  "root( a b )", "arm b hold; shutdown; wait 99999; release b ok",
 	  "start a |  |  | start b, start root, stop b shutdown, "
@@ -109,25 +103,16 @@ static const struct row letter[] = {
 	  "start a, start root | stop a abnormal, start a" },
 };
 
-static void
-check_row(const struct row *row, unsigned flags)
-{
-	const char *log = rig_run(flags, row->tree, row->script);
-
-	ck_assert_msg(strcmp(log, row->log) == 0, "%s\n  want %s\n  got  %s",
-	    row->rule, row->log, log);
-}
-
 START_TEST(serves_what_waited)
 {
-	check_row(&waiting[_i], RIG_COMPAT);
-	check_row(&waiting[_i], 0);
+	rig_check(&waiting[_i], RIG_COMPAT);
+	rig_check(&waiting[_i], 0);
 }
 END_TEST
 
 START_TEST(is_otp_to_the_letter)
 {
-	check_row(&letter[_i], RIG_COMPAT);
+	rig_check(&letter[_i], RIG_COMPAT);
 }
 END_TEST
 
