@@ -298,6 +298,11 @@ otpi_answer(struct otp *o, uint64_t peer, uint8_t type, uint64_t ref,
 
 	if (c == NULL || c->dead != 0 || c->mute || c->fd < 0)
 		return 0;
+	if (len > QUEUE_MAX) {
+		otpi_caller_error(o, c, ref, FRAME_E_TOO_LARGE,
+		    "the reply is too large");
+		return -EMSGSIZE;
+	}
 	if (len >= OTPI_BIG)	/* it goes out at once */
 		others_first(o);
 	do {

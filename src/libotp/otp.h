@@ -163,7 +163,7 @@ int	otp_exit_code(const struct otp *self);
 /*
  * Answer a call, from any callback.  It goes out when the callback returns, or
  * with otp_flush().  A caller that is gone or was answered is no error.  Does
- * not wait.  0 or -ENOMEM.
+ * not wait.  0, -ENOMEM, or -EMSGSIZE: more than 64 MiB, which fails the call.
  */
 int	otp_reply(struct otp *self, struct otp_from from, const void *reply,
 	    size_t len);

@@ -128,7 +128,7 @@ void	otpi_caller_error(struct otp *o, struct otpi_conn *c, uint64_t ref,
 /* There is no memory for what this caller waits for: he learns it by the end of
  * his connection. */
 void	otpi_give_up(struct otp *o, uint64_t peer, int error);
-/* REPLY or INFO to a caller, split if it must be.  0, -ENOMEM. */
+/* REPLY or INFO to a caller, split if it must be.  0, -ENOMEM, -EMSGSIZE. */
 int	otpi_answer(struct otp *o, uint64_t peer, uint8_t type, uint64_t ref,
 	    const void *data, size_t len);
 

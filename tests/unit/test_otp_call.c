@@ -358,6 +358,14 @@ START_TEST(payloads_of_every_size_come_through)
 }
 END_TEST
 
+START_TEST(a_reply_that_is_too_large_fails_the_call)
+{
+	ck_assert_int_eq(otp_call(rig.o, rig.socket, "big 67108865", 12, 5000,
+	    NULL, NULL), -EMSGSIZE);
+	ck_assert_str_eq(otp_reason(rig.o), "too_large");
+}
+END_TEST
+
 START_TEST(a_reply_larger_than_a_frame_comes_in_parts)
 {
 	char *reply;
@@ -500,6 +508,7 @@ main(void)
 	tcase_add_loop_test(tc, payloads_of_every_size_come_through, 0,
 	    sizeof(sizes) / sizeof(sizes[0]));
 	tcase_add_test(tc, a_reply_larger_than_a_frame_comes_in_parts);
+	tcase_add_test(tc, a_reply_that_is_too_large_fails_the_call);
 	tcase_add_test(tc, a_request_larger_than_the_server_takes_is_an_error);
 	tcase_add_test(tc, too_many_casts_wait_and_then_time_out);
 	tcase_add_test(tc,
