@@ -14,6 +14,7 @@
 #include <poll.h>
 
 #include "libotp/serve.h"
+#include "libotp/task.h"
 #include "wire/reason.h"
 
 #define LAST_FLUSH_NS	OTPI_NSEC	/* for replies, when it ends */
@@ -61,6 +62,10 @@ otpi_settle(struct otp *o, int rc)
 		begin(s);
 		rc = s->ops->handle_continue(o, what, s->state);
 		s->in_callback = false;
+		if (otpi_copied(o)) {
+			otpi_end_copy(o);
+			return;
+		}
 	}
 	if (rc != OTP_OK || (s->asked & OTPI_ASK_STOP)) {
 		reason_of(s, rc);
@@ -76,7 +81,9 @@ otpi_settle(struct otp *o, int rc)
 static void
 finish(struct otp *o, int rc)
 {
-	if (rc == OTP_OK && o->srv->asked == 0)
+	if (otpi_copied(o))
+		otpi_end_copy(o);
+	else if (rc == OTP_OK && o->srv->asked == 0)
 		o->srv->in_callback = false;
 	else
 		otpi_settle(o, rc);
@@ -192,6 +199,21 @@ flush_last(struct otp *o)
 		pfd.fd = o->dirty->fd;
 		(void)poll(&pfd, 1, 10);
 	}
+}
+
+void
+otpi_end_copy(struct otp *o)
+{
+	struct otpi_conn *c;
+
+	otpi_leave_owner(o);
+	while ((c = o->dirty) != NULL) {
+		otpi_undirty(o, c);
+		otpi_buf_drop(o, &c->out);
+	}
+	o->said = o->srv->in_callback = false;
+	o->srv->ended = true;
+	o->srv->exit_code = 1;
 }
 
 void

@@ -400,6 +400,8 @@ otpi_turn(struct otp *o, bool may_wait)
 	uint64_t due;
 	int n;
 
+	if (otpi_copied(o) && !s->ended)
+		otpi_end_copy(o);
 	if (s->ended)
 		return 1;
 	if (o->dirty != NULL)

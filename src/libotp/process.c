@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +24,23 @@
 #define CALL_MS		5000
 #define CALLERS_MAX	16384
 #define QUEUED_MAX	(1024U * 1024)
+
+unsigned int otpi_forks;
+
+static void
+forked(void)
+{
+	otpi_forks++;
+}
+
+static void
+count_forks(void)
+{
+	static atomic_flag counted = ATOMIC_FLAG_INIT;
+
+	if (!atomic_flag_test_and_set(&counted))
+		(void)pthread_atfork(NULL, NULL, forked);
+}
 
 /* $OTP_RUNTIME_DIR, /run/otpd, $XDG_RUNTIME_DIR/otpd. */
 static char *
@@ -67,9 +86,11 @@ otpi_new(const struct otp_options *given, struct otp **out)
 
 	if (rc < 0)
 		return rc;
+	count_forks();
 	o = calloc(1, sizeof(*o));
 	if (o == NULL)
 		return -ENOMEM;
+	o->forks = otpi_forks;
 	o->dirty_end = o->said_end = &o->dirty;
 	o->pid = getpid();
 	o->runtime_dir = runtime_dir(opt.runtime_dir);
@@ -278,6 +299,8 @@ run_init(struct otp *o, const struct otp_options *opt)
 	if (s->ops->init != NULL)
 		rc = s->ops->init(o, opt->argc, opt->argv, &s->state);
 	s->in_callback = false;
+	if (otpi_copied(o))
+		return -EPERM;
 	if (rc == OTP_IGNORE) {
 		(void)otpi_link_cast(o, "{\"op\":\"ignore\"}");
 		(void)otpi_flush_all(o);

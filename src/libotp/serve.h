@@ -155,6 +155,8 @@ void	otpi_deliver(struct otp *o, uint64_t peer, const struct frame_header *h,
 	    const char *data);
 void	otpi_info(struct otp *o, const struct otp_info *info);
 void	otpi_end(struct otp *o, const char *reason, bool terminate);
+/* A copy that a fork has made says nothing, and never serves. */
+void	otpi_end_copy(struct otp *o);
 void	otpi_settle(struct otp *o, int rc);	/* what a callback wanted */
 void	otpi_give_back(struct otp *o);		/* unused memory */
 

@@ -185,6 +185,22 @@ free_in_a_copy(struct otp *self)
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 }
 
+/* What an exec(2) that fails leaves behind, when nobody has thought of it. */
+static int
+fork_and_go_on(struct otp *self, struct otp_from from, int rc)
+{
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		(void)otp_reply(self, from, "copy", 4);
+		(void)otp_cast(self, rig.socket, "copy", 4);
+		return rc;
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	return otp_replyf(self, from, "ended with %d", WEXITSTATUS(status));
+}
+
 static uint64_t monitor;
 static int heard, heard_before = -1;	/* messages; and before a DOWN */
 
@@ -235,6 +251,8 @@ handle_call(struct otp *self, struct otp_from from, const char *request,
 		return otp_replyf(self, from, "%d", otp_gen_server_run(self));
 	if (strcmp(request, "fork") == 0)
 		free_in_a_copy(self);
+	if (strncmp(request, "copy ", 5) == 0)
+		return fork_and_go_on(self, from, atoi(request + 5));
 	if (strcmp(request, "monitor") == 0)
 		(void)otp_monitor(self, "web/other", &monitor);
 	if (strcmp(request, "nap") == 0)
@@ -356,6 +374,21 @@ START_TEST(a_copy_that_is_freed_takes_nothing_from_the_server)
 	otp_free(rig.o);
 	rig.o = otp_new(NULL);
 	rig_ok(&rig, "another");
+}
+END_TEST
+
+START_TEST(a_copy_that_goes_on_is_no_server)
+{
+	static const char *const results[] = { "copy 0", "copy -2" };
+	char *reply;
+
+	for (size_t i = 0; i < 2; i++) {
+		reply = rig_call(&rig, results[i], NULL);
+		ck_assert_ptr_nonnull(reply);
+		ck_assert_str_eq(reply, "ended with 1");
+		free(reply);
+		rig_ok(&rig, "the same connection");
+	}
 }
 END_TEST
 
@@ -493,6 +526,7 @@ main(void)
 		M1_many_monitors_cost_no_more_than_few,
 		G7_a_cast_leaves_before_the_reply_to_the_same_call,
 		a_copy_that_is_freed_takes_nothing_from_the_server,
+		a_copy_that_goes_on_is_no_server,
 	};
 	const TTest *const plain[] = {
 		a_copy_that_is_freed_sends_nothing, a_mere_caller_is_no_server,
