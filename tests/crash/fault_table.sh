@@ -43,8 +43,8 @@ clocks=$(cd "$OTPD_SRCDIR/src" && grep -lE \
     'CLOCK_REALTIME\)?[,;)]|gettimeofday\(|[^_a-z]time\((NULL|&)' \
     spawner/*.c engine/*.c logger/*.c loop/*.c core/*.c libotp/peer.c \
     libotp/server.c | tr '\n' ' ')
-stamps="engine/act.c engine/events.c engine/ops_ask.c engine/status.c "
-stamps="${stamps}logger/stamp.c "
+stamps="engine/act.c engine/ended.c engine/events.c engine/ops_ask.c "
+stamps="${stamps}engine/status.c logger/stamp.c "
 if [ "$clocks" = "$stamps" ]; then
 	pass "the clock of the day is only shown to people"
 else
