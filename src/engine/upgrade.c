@@ -127,6 +127,10 @@ note_killed(struct engine *e)
 	if (otpd->killed > e->saved.otpd_killed) {
 		ev.reason = "its services were taken over";
 		(void)events_add(e->events, &ev);
+		if (!e->quiet)
+			engine_say("took over what runs, and the configuration "
+			    "that it runs by: otpctl reload reads %s",
+			    e->config_file);
 	} else if (otpd->survivors > e->saved.otpd_survivors) {
 		(void)snprintf(reason, sizeof(reason), "%u of the processes "
 		    "that it left were stopped", otpd->survivors);

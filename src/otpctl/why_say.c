@@ -334,6 +334,15 @@ put_budget(struct buf *b, const struct node *sup)
 	buf_printf(b, "%lld of %lld restarts allowed in %g s are used",
 	    (long long)sup->recent, (long long)sup->max_restarts,
 	    sup->max_seconds);
+	if (sup->recent < sup->max_restarts || node_down(sup))
+		return;
+	buf_puts(b, ": one more in that time, and ");
+	if (strcmp(sup->path, "/") == 0) {
+		buf_puts(b, "everything is stopped and otpd ends");
+	} else {
+		buf_text(b, sup->path);
+		buf_puts(b, " gives up");
+	}
 }
 
 static void

@@ -52,6 +52,8 @@ is "every service has its process, its place and its counts" "$(picture)" \
 ok "another otpd runs" not same "$(ctl --json info | pick pid)" "$old"
 is "an event tells it" "$(events event reason | grep ^spawner_killed)" \
     "spawner_killed its services were taken over"
+ok "and whoever started it by which configuration" file_has "$T/stderr" \
+    "otpctl reload reads $CONF"
 is "restarts count on in their window" "$(status g recent_restarts)" 1
 is "what an operator stopped stays stopped" \
     "$(status held state held) $(wc -l < "$T/held")" "stopped true 1"
