@@ -47,9 +47,12 @@ all_known(struct ctl *c)
 static int
 each(struct ctl *c, const char *op, const char *done)
 {
-	int i, rc, worst = all_known(c);
+	int i, rc, worst;
 	cJSON *req, *reply;
 
+	c->asks_only = true;
+	worst = all_known(c);
+	c->asks_only = false;
 	if (worst != CTL_OK)
 		return worst;
 	for (i = 0; i < c->argc; i++) {

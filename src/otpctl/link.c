@@ -137,6 +137,13 @@ open_failed(const struct ctl *c, enum ctl_server to, int error)
 	}
 }
 
+/* Does it do no harm to put it twice? */
+static bool
+may_repeat(const struct ctl *c)
+{
+	return c->cmd->repeat || c->asks_only;
+}
+
 static bool
 broke(int rc)
 {
@@ -216,7 +223,7 @@ again(struct ctl *c, struct attempt *a)
 	uint64_t now = ctl_now_ns();
 
 	hang_up(&c->links[a->to]);
-	if (a->asked && !c->cmd->repeat)
+	if (a->asked && !may_repeat(c))
 		return false;
 	if (a->give_up == 0)
 		a->give_up = c->deadline != 0 ? c->deadline : now + RETRY_NS;
@@ -265,7 +272,7 @@ call_failed(struct ctl *c, const struct attempt *a, int rc)
 		    strerror(-rc));
 		return rc == -EMSGSIZE ? CTL_FAILED : CTL_UNREACHABLE;
 	}
-	if (!a->asked || c->cmd->repeat)
+	if (!a->asked || may_repeat(c))
 		ctl_warn("the connection to %s broke before it answered, "
 		    "again and again", server_words(a->to));
 	else

@@ -88,6 +88,7 @@ struct ctl {
 	struct link		 links[CTL_NSERVERS];
 	bool			 json, quiet, follow, dry_run, has_since;
 	bool			 alone;
+	bool			 asks_only;	/* though the command orders */
 	bool			 tells_timeout;	/* the command does itself */
 	void			(*late)(void *ctl);	/* see ctl_ask; or NULL */
 	const char		*waits_for;	/* a path; NULL: all there is */

@@ -432,6 +432,17 @@ START_TEST(a_harmless_order_is_repeated)
 }
 END_TEST
 
+START_TEST(what_is_asked_before_a_restart_is_repeated)
+{
+	fake.answers = "{\"restart\":{\"result\":\"ok\"},\"status\":{}}";
+	fake.breaks = 1;
+	fake_start(&fake);
+	run_otpctl(&fake, WORDS("restart", "a", "b"), NULL, 0, NULL, &run);
+	ck_assert_str_eq(run.err, "");
+	ck_assert_str_eq(run.out, "a: restarted\nb: restarted\n");
+}
+END_TEST
+
 START_TEST(a_restart_is_not_repeated)
 {
 	fake.answers = "{\"restart\":{\"result\":\"ok\",\"path\":\"a\"}}";
@@ -634,6 +645,7 @@ otpctl_suite(void)
 	tcase_add_test(t, not_running_is_said_with_what_to_do);
 	tcase_add_test(t, a_question_survives_the_engine);
 	tcase_add_test(t, a_harmless_order_is_repeated);
+	tcase_add_test(t, what_is_asked_before_a_restart_is_repeated);
 	tcase_add_test(t, a_restart_is_not_repeated);
 	tcase_add_test(t, events_go_on_after_the_engine_died);
 	tcase_add_loop_test(t, trouble_is_said, 0, NITEMS(troubles));
