@@ -163,7 +163,6 @@ struct otp {
 	struct otpi_task *tasks;
 	uint64_t	 task_ref;	/* the last one's; 0: none yet */
 	pid_t		 task_owner, pid;	/* a fork has another */
-	unsigned int	 forks;		/* as of otpi_forks when it was made */
 	bool		 task_gone;	/* some of them are to be freed */
 	char		 reason[OTP_REASON_MAX];
 	uint64_t	 next_checkout;
@@ -298,13 +297,6 @@ int	otpi_via(struct otp *o, const char **to, char room[OTPI_ADDRESS],
 	    uint64_t deadline);
 
 /* process.c */
-extern unsigned int otpi_forks;	/* between the first process and this one */
-/* Is this what a fork has made of it? */
-static inline bool
-otpi_copied(const struct otp *o)
-{
-	return o->forks != otpi_forks;
-}
 int	otpi_new(const struct otp_options *options, struct otp **out);
 /* A server watches its connections; a mere caller does not. */
 void	otpi_watch(struct otp *o, struct otpi_conn *c);

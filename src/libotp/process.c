@@ -6,12 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -24,23 +23,6 @@
 #define CALL_MS		5000
 #define CALLERS_MAX	16384
 #define QUEUED_MAX	(1024U * 1024)
-
-unsigned int otpi_forks;
-
-static void
-forked(void)
-{
-	otpi_forks++;
-}
-
-static void
-count_forks(void)
-{
-	static atomic_flag counted = ATOMIC_FLAG_INIT;
-
-	if (!atomic_flag_test_and_set(&counted))
-		(void)pthread_atfork(NULL, NULL, forked);
-}
 
 /* $OTP_RUNTIME_DIR, /run/otpd, $XDG_RUNTIME_DIR/otpd. */
 static char *
@@ -86,11 +68,9 @@ otpi_new(const struct otp_options *given, struct otp **out)
 
 	if (rc < 0)
 		return rc;
-	count_forks();
 	o = calloc(1, sizeof(*o));
 	if (o == NULL)
 		return -ENOMEM;
-	o->forks = otpi_forks;
 	o->dirty_end = o->said_end = &o->dirty;
 	o->pid = getpid();
 	o->runtime_dir = runtime_dir(opt.runtime_dir);
@@ -140,6 +120,8 @@ server_free(struct otp *o)
 		(void)close(s->timer_fd);
 	if (s->epfd >= 0)
 		(void)close(s->epfd);
+	if (s->original != NULL)
+		(void)munmap(s->original, 1);
 	free(s->stop_reply);
 	free(s->socket);
 	free(s->name);
@@ -236,6 +218,22 @@ copy_env(const char *variable, const char *otherwise)
 	return strdup(text != NULL ? text : otherwise);
 }
 
+/* A page that says so, and is empty in what a fork makes of this process. */
+static int
+mark_original(struct otpi_server *s)
+{
+	bool *page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return -errno;
+	*page = true;
+	/* Before Linux 4.14 a copy is not noticed. */
+	(void)madvise(page, sizeof(*page), MADV_WIPEONFORK);
+	s->original = page;
+	return 0;
+}
+
 static int
 server_new(struct otp *o, const struct otp_gen_server_ops *ops)
 {
@@ -254,7 +252,7 @@ server_new(struct otp *o, const struct otp_gen_server_ops *ops)
 	s->stats.started = (uint64_t)ts.tv_sec * 1000 +
 	    (uint64_t)ts.tv_nsec / OTPI_MSEC;
 	s->epfd = epoll_create1(EPOLL_CLOEXEC);
-	return s->epfd < 0 ? -errno : 0;
+	return s->epfd < 0 ? -errno : mark_original(s);
 }
 
 /* Where it listens and who it is: from otpd, or from the options. */

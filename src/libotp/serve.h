@@ -50,6 +50,7 @@ struct otpi_stats {
 struct otpi_server {
 	const struct otp_gen_server_ops *ops;
 	void		*state;
+	bool		*original;	/* false in a copy made by fork */
 	/* the loop */
 	int		 epfd, timer_fd, exit_code;
 	bool		 foreign, in_callback, ended, normal, suspended, trapping,
@@ -155,6 +156,12 @@ void	otpi_deliver(struct otp *o, uint64_t peer, const struct frame_header *h,
 	    const char *data);
 void	otpi_info(struct otp *o, const struct otp_info *info);
 void	otpi_end(struct otp *o, const char *reason, bool terminate);
+/* Is this what a fork has made of a server? */
+static inline bool
+otpi_copied(const struct otp *o)
+{
+	return !*o->srv->original;
+}
 /* A copy that a fork has made says nothing, and never serves. */
 void	otpi_end_copy(struct otp *o);
 void	otpi_settle(struct otp *o, int rc);	/* what a callback wanted */
