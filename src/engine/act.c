@@ -280,9 +280,10 @@ engine_remember_end(struct engine *e, uint32_t slot, const char *reason)
 	engine_save_child(e, slot);
 }
 
-/* otpd's exit code is that of the worker that broke the tree. */
+/* otpd's exit code is that of the worker that ended the tree, by failing or, if
+ * it was significant, by being done. */
 static void
-note_straw(struct engine *e, uint32_t slot)
+note_straw(struct engine *e, uint32_t slot, bool gave_up)
 {
 	struct core_child view;
 	struct child *c;
@@ -293,7 +294,7 @@ note_straw(struct engine *e, uint32_t slot)
 		return;
 	c = engine_child(e, slot);
 	code = c->last_reason != NULL ? reason_code(c->last_reason) : 1;
-	e->straw_code = code != 0 ? code : 1;
+	e->straw_code = code != 0 || !gave_up ? code : 1;
 }
 
 static void
@@ -392,7 +393,7 @@ tell_of_child(struct engine *e, const struct core_action *a)
 	struct event ev = { .type = types[a->tell] };
 
 	if (a->tell != CORE_TELL_RESTARTING) {
-		note_straw(e, a->child);
+		note_straw(e, a->child, a->tell == CORE_TELL_GAVE_UP);
 		apps_ending(e, a->slot);
 	}
 	ev.path = engine_child(e, a->slot)->path;
@@ -438,17 +439,19 @@ act_tell(struct engine *e, const struct core_action *a)
 	close_socket(e, a->slot);
 }
 
-/* The tree is down: by request that is success, otherwise it broke. */
+/* The tree is down: by request, by itself, or it broke. */
 static void
 act_root_exit(struct engine *e, const struct core_action *a)
 {
-	int code = 0;
+	bool asked = e->stopping && !e->broken;
+	bool broke = e->broken || a->gave_up || a->exit == CORE_EXIT_ABNORMAL;
+	int code = asked ? 0 : e->straw_code;
 
-	if (!e->stopping || e->broken)
-		code = e->straw_code != 0 ? e->straw_code : 1;
+	if (code == 0 && broke && !asked)
+		code = 1;
 	if (!e->stopping && a->gave_up)
 		engine_say("the root supervisor gave up: stopping");
-	if (code != 0)
+	if (!asked)
 		engine_leave_words(e, code, NULL);
 	engine_quit(e, code);
 }

@@ -89,6 +89,25 @@ echo '{ "children": 1 }' > "$CONF"
 ok "and of one with a wrong configuration that" has "$(ctl status 2>&1)" \
     "): its configuration has errors, which otpd -n tells"
 
+# --- a container's job: when it is done otpd ends, with its code ---
+for want in 0 7; do
+	config <<-END
+	{ "auto_shutdown": "any_significant", "children": [
+	  { "id": "beside", "start": ["$SVC"] },
+	  { "id": "jobs", "type": "supervisor", "restart": "transient",
+	    "significant": true, "auto_shutdown": "all_significant", "children": [
+	    { "id": "job", "restart": "temporary", "significant": true,
+	      "start": ["$SVC", "gate", "$T/gate", "exit", "$want"] } ] } ] }
+	END
+	begin
+	exec 3<> "$T/gate"
+	ended
+	exec 3>&-
+	is "otpd ends with the code of its significant job: $want" $code $want
+	ok "and tells of it afterwards: $want" has "$(ctl status 2>&1)" \
+	    "because of jobs"
+done
+
 # --- a program that goes into the background by itself ends at once ---
 config <<END
 { "max_restarts": 1, "children": [
