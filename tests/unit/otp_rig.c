@@ -253,8 +253,11 @@ format_status(struct otp *self, struct otp_out *out, void *state)
 static int
 get_state(struct otp *self, struct otp_out *out, void *state)
 {
+	size_t len = strlen(diary);
+
 	(void)self;
-	note("get_state");
+	if (len < 10 || strcmp(diary + len - 10, "get_state ") != 0)
+		note("get_state");	/* one for many in a row */
 	return otp_print(out, "%s", (const char *)state);
 }
 

@@ -213,6 +213,10 @@ START_TEST(a_hibernating_server_gives_memory_back)
 	trimmed = mmap(NULL, sizeof(*trimmed), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ck_assert_ptr_ne(trimmed, MAP_FAILED);
+	(void)malloc_trim(0);
+	if (*trimmed == 0)
+		return;			/* valgrind has put its own there */
+	*trimmed = 0;
 	rig_start(&r, NULL);
 	rig_ok(&r, "hello");
 	ck_assert_int_eq(*trimmed, 0);
