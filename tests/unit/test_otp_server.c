@@ -208,15 +208,14 @@ malloc_trim(size_t pad)
 
 START_TEST(a_hibernating_server_gives_memory_back)
 {
+	const char *preload = getenv("LD_PRELOAD");
 	struct rig r;
 
 	trimmed = mmap(NULL, sizeof(*trimmed), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ck_assert_ptr_ne(trimmed, MAP_FAILED);
-	(void)malloc_trim(0);
-	if (*trimmed == 0)
-		return;			/* valgrind has put its own there */
-	*trimmed = 0;
+	if (preload != NULL && strstr(preload, "vgpreload") != NULL)
+		return;			/* valgrind puts its own there */
 	rig_start(&r, NULL);
 	rig_ok(&r, "hello");
 	ck_assert_int_eq(*trimmed, 0);
