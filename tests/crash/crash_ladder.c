@@ -173,6 +173,22 @@ engine_pid(struct rig *r)
 	return pid;
 }
 
+/* It sleeps: what it was about is over. */
+static void
+await_idle(struct rig *r, pid_t engine)
+{
+	char path[64], state = 0;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)engine);
+	while (state != 'S') {
+		f = fopen(path, "re");
+		if (f == NULL || fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+			rig_fail(r, "no state of the engine");
+		(void)fclose(f);
+	}
+}
+
 /* With it changes nothing but the configuration that is kept. */
 static void
 reload(struct rig *r)
@@ -221,6 +237,7 @@ run_reload(void)
 	added = world_pid(&r, "added");
 	reload(&r);
 	engine = engine_pid(&r);
+	await_idle(&r, engine);
 	r.mortal = true;
 	(void)kill(engine, SIGABRT);
 	plan->at = plan->points + 1;	/* the next engine's first */
