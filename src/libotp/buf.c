@@ -34,7 +34,7 @@ find_spare(struct otp *o, size_t cap)
 }
 
 /* b is empty and gets at least cap bytes; never less than a read takes. */
-int
+OTPI_HOT int
 otpi_buf_take(struct otp *o, struct otpi_buf *b, size_t cap)
 {
 	struct otpi_buf *s;
@@ -55,7 +55,7 @@ otpi_buf_take(struct otp *o, struct otpi_buf *b, size_t cap)
 	return 0;
 }
 
-void
+OTPI_HOT void
 otpi_buf_weigh(struct otp *o, const struct otpi_buf *b)
 {
 	if (b->end > OTPI_LEAN || b->cap > OTPI_READ + 1)
@@ -84,7 +84,7 @@ keep(struct otp *o, const struct otpi_buf *b)
 	return true;
 }
 
-void
+OTPI_HOT void
 otpi_buf_drop(struct otp *o, struct otpi_buf *b)
 {
 	if (b->data == NULL)
@@ -109,7 +109,7 @@ otpi_buf_free_spares(struct otp *o, size_t above)
 	o->trim_at = 0;
 }
 
-int
+OTPI_HOT int
 otpi_buf_room(struct otp *o, struct otpi_buf *b, size_t more)
 {
 	size_t len = b->end - b->pos, cap;

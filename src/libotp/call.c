@@ -16,7 +16,7 @@
 #define TRIES		3	/* of connections that ended ungreeted */
 
 /* A large request waits until it is known what the server accepts. */
-static int
+OTPI_HOT static int
 await_hello(struct otp *o, struct otpi_dest *d, size_t len, uint64_t deadline)
 {
 	int rc;
@@ -33,7 +33,7 @@ await_hello(struct otp *o, struct otpi_dest *d, size_t len, uint64_t deadline)
 }
 
 /* Connected, greeted if need be, and room in the queue. */
-static int
+OTPI_HOT static int
 reach(struct otp *o, const char *to, size_t len, uint64_t deadline,
     struct otpi_dest **out)
 {
@@ -80,7 +80,7 @@ try_call(struct otp *o, const char *to, const void *request, size_t len,
 	return otpi_request_take(o, r, reply, reply_len);
 }
 
-int
+OTPI_HOT int
 otp_call(struct otp *o, const char *to, const void *request, size_t len,
     int timeout_ms, char **reply, size_t *reply_len)
 {

@@ -240,7 +240,7 @@ others_first(struct otp *o)
 		(void)otpi_flush_said(o);
 }
 
-int
+OTPI_HOT int
 otpi_caller_flush(struct otp *o, struct otpi_conn *c)
 {
 	int rc;
@@ -286,7 +286,7 @@ otpi_caller_error(struct otp *o, struct otpi_conn *c, uint64_t ref,
 		otpi_give_up(o, c->id, rc);
 }
 
-int
+OTPI_HOT int
 otpi_answer(struct otp *o, uint64_t peer, uint8_t type, uint64_t ref,
     const void *data, size_t len)
 {
@@ -406,7 +406,7 @@ send_in_time(struct otp *o, struct otpi_conn *c, struct looks *l)
 	}
 }
 
-void
+OTPI_HOT void
 otpi_caller_pump(struct otp *o, struct otpi_conn *c)
 {
 	struct frame_header h;
@@ -467,7 +467,7 @@ read_out(struct otp *o, struct otpi_conn *c, bool all)
 	    !o->srv->ended);
 }
 
-void
+OTPI_HOT void
 otpi_caller_event(struct otp *o, struct otpi_conn *c, uint32_t events)
 {
 	if (c->dead != 0)

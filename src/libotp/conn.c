@@ -23,7 +23,7 @@
 #define SMALL_REST	4096		/* of a frame: kept in a buffer its size */
 #define WAY_NS		50000U		/* for a reader to make room */
 
-uint64_t
+OTPI_HOT uint64_t
 otpi_now(void)
 {
 	struct timespec ts;
@@ -77,7 +77,7 @@ make_room(struct otp *o, struct otpi_conn *c)
 }
 
 /* As otpi_conn_recv; flags 0: sleep, until a signal if nothing else. */
-static int
+OTPI_HOT static int
 receive(struct otp *o, struct otpi_conn *c, int flags)
 {
 	struct otpi_buf *b = &c->in;
@@ -102,7 +102,7 @@ receive(struct otp *o, struct otpi_conn *c, int flags)
 }
 
 /* Read once: 1, 0 when there is nothing now, -ENOTCONN at the end. */
-int
+OTPI_HOT int
 otpi_conn_recv(struct otp *o, struct otpi_conn *c)
 {
 	if (c->kind == OTPI_DEST && ((struct otpi_dest *)c)->sink != NULL)
@@ -130,7 +130,7 @@ may_sleep(struct otpi_conn *c, uint32_t ms)
  * As otpi_conn_recv, but sleeps until something comes, for about ms and never
  * much more.  -EOPNOTSUPP: not on this connection, or not now.
  */
-int
+OTPI_HOT int
 otpi_conn_sleep(struct otp *o, struct otpi_conn *c, uint32_t ms)
 {
 	if (c->kind != OTPI_DEST || ((struct otpi_dest *)c)->sink != NULL ||
@@ -165,7 +165,7 @@ none(struct otpi_conn *c, uint32_t max, struct frame_header *h)
 	return (int)frame_parse(b->data + b->pos, b->end - b->pos, max, h);
 }
 
-int
+OTPI_HOT int
 otpi_conn_next(struct otp *o, struct otpi_conn *c, struct frame_header *h,
     char **payload)
 {
@@ -194,7 +194,7 @@ otpi_conn_next(struct otp *o, struct otpi_conn *c, struct frame_header *h,
 }
 
 /* No whole frame is left: give the buffer back, keep what little there is. */
-void
+OTPI_HOT void
 otpi_conn_rest(struct otp *o, struct otpi_conn *c)
 {
 	struct otpi_buf *b = &c->in;
@@ -223,7 +223,7 @@ otpi_conn_ripe(const struct otpi_conn *c)
 }
 
 /* Behind its like: callers stand behind all others. */
-void
+OTPI_HOT void
 otpi_dirty(struct otp *o, struct otpi_conn *c)
 {
 	bool said = c->kind != OTPI_CALLER;
@@ -243,7 +243,7 @@ otpi_dirty(struct otp *o, struct otpi_conn *c)
 		otpi_arm_timerfd(o);
 }
 
-void
+OTPI_HOT void
 otpi_undirty(struct otp *o, struct otpi_conn *c)
 {
 	struct otpi_conn **at = &o->dirty;
@@ -284,7 +284,7 @@ otpi_conn_to_frame(struct otpi_conn *c)
 	c->cut = 0;
 }
 
-int
+OTPI_HOT int
 otpi_conn_flush(struct otp *o, struct otpi_conn *c)
 {
 	struct otpi_buf *b = &c->out;
@@ -409,7 +409,7 @@ put_big(struct otp *o, struct otpi_conn *c, const struct frame_header *h,
  * Queue a frame; a big one goes out at once as far as it will, without being
  * copied.  0, -ENOMEM, -EMSGSIZE.  An error of the connection shows later.
  */
-int
+OTPI_HOT int
 otpi_conn_put(struct otp *o, struct otpi_conn *c, const struct frame_header *h,
     const void *payload)
 {

@@ -95,7 +95,7 @@ otpi_dest_at_hand(const struct otp *o, const char *address)
 
 /* The stack of what is rare is left alone: with many callers every page counts
  * that a call touches. */
-int
+OTPI_HOT int
 otpi_dest_get(struct otp *o, const char *address, uint64_t deadline, bool lazy,
     struct otpi_dest **out)
 {
@@ -178,7 +178,7 @@ otpi_dest_connect(struct otp *o, struct otpi_dest *d, uint64_t deadline,
 	return 0;
 }
 
-int
+OTPI_HOT int
 otpi_dest_flush(struct otp *o, struct otpi_dest *d)
 {
 	int rc = 0;
@@ -298,7 +298,7 @@ otpi_dest_recv(struct otp *o, struct otpi_dest *d)
 	return 1;
 }
 
-void
+OTPI_HOT void
 otpi_dest_pump(struct otp *o, struct otpi_dest *d)
 {
 	struct frame_header h;

@@ -104,7 +104,7 @@ otpi_dest_add(struct otp *o, struct otpi_dest *d, const char *address)
 	return 0;
 }
 
-struct otpi_dest *
+OTPI_HOT struct otpi_dest *
 otpi_dest_find(struct otp *o, const char *address)
 {
 	struct otpi_dest *d;

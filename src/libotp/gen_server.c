@@ -78,7 +78,7 @@ otpi_settle(struct otp *o, int rc)
 		otpi_give_back(o);
 }
 
-static void
+OTPI_HOT static void
 finish(struct otp *o, int rc)
 {
 	if (otpi_copied(o))
@@ -147,7 +147,7 @@ deliver_info(struct otp *o, const struct frame_header *h, const char *data)
 }
 
 /* A CALL, CAST or INFO; data has a NUL beyond its length. */
-void
+OTPI_HOT void
 otpi_deliver(struct otp *o, uint64_t peer, const struct frame_header *h,
     const char *data)
 {
@@ -309,7 +309,7 @@ otp_hibernate(struct otp *o)
 	return OTP_OK;
 }
 
-int
+OTPI_HOT int
 otp_reply(struct otp *o, struct otp_from from, const void *reply, size_t len)
 {
 	struct otpi_server *s = o->srv;

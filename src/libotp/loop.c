@@ -22,7 +22,7 @@
 #define TRIM_NS		OTPI_NSEC	/* for how long full spares are kept */
 
 /* The events wanted of a connection; only a server has an epoll. */
-void
+OTPI_HOT void
 otpi_watch(struct otp *o, struct otpi_conn *c)
 {
 	struct epoll_event ev = { .data.ptr = c };
@@ -46,7 +46,7 @@ otpi_watch(struct otp *o, struct otpi_conn *c)
 		c->events = want;
 }
 
-static int
+OTPI_HOT static int
 flush(struct otp *o, struct otpi_conn *c)
 {
 	int rc;
@@ -69,7 +69,7 @@ flush(struct otp *o, struct otpi_conn *c)
 }
 
 /* The engine first; then in the order of what was said. */
-int
+OTPI_HOT int
 otpi_flush_said(struct otp *o)
 {
 	struct otpi_conn *c;
@@ -86,7 +86,7 @@ otpi_flush_said(struct otp *o)
 	return left;
 }
 
-int
+OTPI_HOT int
 otpi_flush_all(struct otp *o)
 {
 	struct otpi_conn *c;
@@ -107,7 +107,7 @@ earlier(uint64_t a, uint64_t b)
 }
 
 /* When something is due without anybody's saying so, ns; 0: never. */
-static uint64_t
+OTPI_HOT static uint64_t
 next_due(const struct otp *o)
 {
 	struct otpi_server *s = o->srv;
@@ -153,7 +153,7 @@ stand_apart(struct otp *o, struct otpi_conn *c)
 }
 
 /* False: it could not be, and there is its end to be handled. */
-static bool
+OTPI_HOT static bool
 rejoin(struct otp *o)
 {
 	struct otpi_conn *c = o->srv->hot;
@@ -392,7 +392,7 @@ run_due(struct otp *o, bool quiet)
 	pause_accept(o, now);
 }
 
-int
+OTPI_HOT int
 otpi_turn(struct otp *o, bool may_wait)
 {
 	struct epoll_event ev[EVENTS];
@@ -442,7 +442,7 @@ unsent(const struct otp *o)
 	return false;
 }
 
-void
+OTPI_HOT void
 otpi_arm_timerfd(struct otp *o)
 {
 	struct itimerspec its = { 0 };

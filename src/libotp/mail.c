@@ -47,7 +47,7 @@ otpi_mail_self(struct otp *o, uint8_t type, uint64_t ref, const void *data,
 	return otpi_mail(o, 0, true, &h, data);
 }
 
-void
+OTPI_HOT void
 otpi_responded(struct otp *o, struct otpi_request *r)
 {
 	if (o->srv != NULL && !r->sync)
@@ -73,7 +73,7 @@ first(struct otpi_server *s)
 	return *at == NULL ? NULL : at;
 }
 
-bool
+OTPI_HOT bool
 otpi_mail_waits(const struct otp *o)
 {
 	struct otpi_server *s = o->srv;

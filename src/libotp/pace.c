@@ -91,7 +91,7 @@ reconsider(struct otpi_pace *p, uint64_t now)
 }
 
 /* For how long to poll now, ns; 0: block.  idle: for long nothing happened. */
-uint64_t
+OTPI_HOT uint64_t
 otpi_pace_window(struct otpi_pace *p, uint64_t now, bool idle)
 {
 	p->tries = 0;
@@ -146,7 +146,7 @@ otpi_give_way(struct otp *o, uint64_t *now)
 	return false;
 }
 
-void
+OTPI_HOT void
 otpi_pace_end(struct otpi_pace *p, uint64_t began, uint64_t now,
     uint64_t received, bool polled, bool hit)
 {

@@ -361,7 +361,7 @@ otp_gen_server_start(const struct otp_gen_server_ops *ops,
 	return rc;
 }
 
-int
+OTPI_HOT int
 otp_gen_server_run(struct otp *o)
 {
 	if (o->srv == NULL)

@@ -71,7 +71,7 @@ look_up(struct otp *o, const char **to, char room[OTPI_ADDRESS],
 	return rc;
 }
 
-int
+OTPI_HOT int
 otpi_via(struct otp *o, const char **to, char room[OTPI_ADDRESS],
     uint64_t deadline)
 {

@@ -17,7 +17,7 @@
 #define NO_SLOT		UINT32_MAX
 #define REPLY_MAX	(256U * 1024 * 1024)	/* put together of its parts */
 
-uint64_t
+OTPI_HOT uint64_t
 otpi_deadline(const struct otp *o, int timeout_ms)
 {
 	if (timeout_ms == OTP_DEFAULT_TIMEOUT)
@@ -63,7 +63,7 @@ more_slots(struct otp *o)
 	return 0;
 }
 
-struct otpi_request *
+OTPI_HOT struct otpi_request *
 otpi_request_find(struct otp *o, uint64_t ref)
 {
 	uint64_t slot = ref & (SLOTS_MAX - 1);
@@ -111,7 +111,7 @@ keep(struct otpi_conn *c, const void *payload, size_t len, bool sync,
 	return 0;
 }
 
-int
+OTPI_HOT int
 otpi_request_new(struct otp *o, struct otpi_conn *c, uint8_t type,
     uint16_t tag, const void *payload, size_t len, uint64_t deadline,
     bool sync, uint64_t *out_ref)
@@ -199,7 +199,7 @@ error_of(uint16_t tag)
 	}
 }
 
-void
+OTPI_HOT void
 otpi_request_reply(struct otp *o, struct otpi_conn *c,
     const struct frame_header *h, const char *payload)
 {
@@ -251,7 +251,7 @@ otpi_request_give(struct otp *o, struct otpi_conn *c,
 }
 
 /* Until the request is done: 0, -ETIMEDOUT (it still waits), -ENOENT. */
-int
+OTPI_HOT int
 otpi_request_wait(struct otp *o, uint64_t ref, uint64_t deadline)
 {
 	struct otpi_request *r;
@@ -273,7 +273,7 @@ otpi_request_wait(struct otp *o, uint64_t ref, uint64_t deadline)
 }
 
 /* Hand over the outcome of a request that is done, and forget it. */
-int
+OTPI_HOT int
 otpi_request_take(struct otp *o, struct otpi_request *r, char **reply,
     size_t *len)
 {

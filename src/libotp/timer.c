@@ -204,7 +204,7 @@ otp_cancel_timer(struct otp *o, uint64_t ref)
 	return -ENOENT;
 }
 
-uint64_t
+OTPI_HOT uint64_t
 otpi_timers_next(const struct otpi_server *s)
 {
 	return s->ntimers == 0 ? 0 : s->timers[0]->due;

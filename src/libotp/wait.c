@@ -41,7 +41,7 @@ block(struct otpi_conn *c, int ms)
  * Sleep, then read once.  recv() does both in one system call, but tells the
  * time in ticks: the last of it is left to poll().
  */
-static int
+OTPI_HOT static int
 sleep_and_read(struct otp *o, struct otpi_conn *c, uint64_t deadline,
     uint64_t now)
 {
@@ -77,7 +77,7 @@ look(struct otp *o, struct otpi_conn *c, uint64_t window, uint64_t *now)
 	return 0;
 }
 
-int
+OTPI_HOT int
 otpi_await(struct otp *o, struct otpi_conn *c, uint64_t deadline)
 {
 	struct otpi_pace *pace = &o->call_pace;
@@ -123,7 +123,7 @@ otpi_await_way(struct otp *o, struct otpi_conn *c, uint64_t deadline)
 	return rc != 0 ? rc : otpi_conn_flush(o, c) < 0 ? -ENOTCONN : 0;
 }
 
-void
+OTPI_HOT void
 otpi_pump(struct otp *o, struct otpi_conn *c, int error)
 {
 	if (c->kind == OTPI_LINK) {

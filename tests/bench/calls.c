@@ -489,7 +489,8 @@ static const struct {
 } groups[] = {
 	{ "one", bench_one, false }, { "many", bench_many, false },
 	{ "messages", bench_messages, false }, { "hogs", bench_hogs, true },
-	{ "rest", bench_rest, false }, { "idle", bench_idle, true },
+	{ "rest", bench_rest, false }, { "paced", bench_paced, true },
+	{ "idle", bench_idle, true },
 	{ "erlang", beside_erlang, true },
 };
 

@@ -65,6 +65,7 @@ void		compare(const char *what, const char *unit,
 
 /* calls_rest.c */
 void	bench_rest(void);
+void	bench_paced(void);
 void	bench_idle(void);
 void	bench_erlang(const char *escript);
 

@@ -95,7 +95,6 @@ void
 bench_rest(void)
 {
 	struct sample a[ROUNDS_MAX], b[ROUNDS_MAX];
-	int slow = (int)(SLOW_CALLS * scale);
 	enum method m;
 
 	for (int k = 0; k < 2 * rounds; k++) {
@@ -104,6 +103,15 @@ bench_rest(void)
 	}
 	compare("first call, beside connect and r1", "us", a, b, P50, 1.5,
 	    true);
+}
+
+void
+bench_paced(void)
+{
+	struct sample a[ROUNDS_MAX], b[ROUNDS_MAX];
+	int slow = (int)(SLOW_CALLS * scale);
+	enum method m;
+
 	for (int k = 0; k < 2 * rounds; k++) {
 		m = turn(k, R1);
 		(m == OTP ? a : b)[k / 2] = paced(m, (int)(25 * scale), 50000);
