@@ -2,7 +2,8 @@
 /*
  * Buffers of connections.  A connection has one only while there is something
  * in it; between times a few spares serve them all, so that an idle connection
- * costs nothing and a busy one does not allocate.
+ * costs nothing and a busy one does not allocate.  What is seldom needed is kept
+ * out of line, for the sake of calls that find cold caches.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -10,22 +11,21 @@
 
 #include "libotp/impl.h"
 
+#define USUAL		(OTPI_READ + 1)		/* what nearly all of them have */
 #define KEEP_MAX	(4U * 1024 * 1024)	/* the largest spare kept */
 
 /* The smallest spare that will do; of large ones the largest. */
-static struct otpi_buf *
+static __attribute__((noinline)) struct otpi_buf *
 find_spare(struct otp *o, size_t cap)
 {
 	struct otpi_buf *best = NULL;
-	bool large = cap > OTPI_READ + 1;
+	bool large = cap > USUAL;
 
 	for (int i = 0; i < OTPI_SPARES; i++) {
 		struct otpi_buf *s = &o->spares[i];
 
 		if (s->data == NULL || s->cap < cap)
 			continue;
-		if (s->cap == cap)
-			return s;
 		if (best == NULL || (large ? s->cap > best->cap :
 		    s->cap < best->cap))
 			best = s;
@@ -37,12 +37,15 @@ find_spare(struct otp *o, size_t cap)
 OTPI_HOT int
 otpi_buf_take(struct otp *o, struct otpi_buf *b, size_t cap)
 {
-	struct otpi_buf *s;
+	struct otpi_buf *s = o->spares;
 	uint8_t *data;
 
-	if (cap < OTPI_READ + 1)
-		cap = OTPI_READ + 1;
-	s = find_spare(o, cap);
+	if (cap < USUAL)
+		cap = USUAL;
+	while (s < o->spares + OTPI_SPARES && s->cap != cap)
+		s++;
+	if (s == o->spares + OTPI_SPARES)
+		s = find_spare(o, cap);
 	if (s != NULL) {
 		*b = (struct otpi_buf){ .data = s->data, .cap = s->cap };
 		*s = (struct otpi_buf){ 0 };
@@ -58,39 +61,44 @@ otpi_buf_take(struct otp *o, struct otpi_buf *b, size_t cap)
 OTPI_HOT void
 otpi_buf_weigh(struct otp *o, const struct otpi_buf *b)
 {
-	if (b->end > OTPI_LEAN || b->cap > OTPI_READ + 1)
+	if (b->end > OTPI_LEAN || b->cap > USUAL)
 		o->fat = true;
 }
 
 /* A large one stays rather than a small one, or large frames would be copied
  * from one buffer to the next as they come. */
-static bool
-keep(struct otp *o, const struct otpi_buf *b)
+static __attribute__((noinline)) struct otpi_buf *
+find_slot(struct otp *o, const struct otpi_buf *b)
 {
 	struct otpi_buf *slot = &o->spares[0];
 
 	if (b->cap <= OTPI_READ || b->cap > KEEP_MAX)
-		return false;
+		return NULL;
 	for (int i = 1; i < OTPI_SPARES && slot->data != NULL; i++)
 		if (o->spares[i].data == NULL || o->spares[i].cap < slot->cap)
 			slot = &o->spares[i];
-	if (slot->data != NULL) {
-		if (slot->cap >= b->cap)
-			return false;
-		free(slot->data);
-	}
-	otpi_buf_weigh(o, b);
-	*slot = *b;
-	return true;
+	return slot->data == NULL || slot->cap < b->cap ? slot : NULL;
 }
 
 OTPI_HOT void
 otpi_buf_drop(struct otp *o, struct otpi_buf *b)
 {
+	struct otpi_buf *slot = o->spares;
+
 	if (b->data == NULL)
 		return;
-	if (!keep(o, b))
+	while (slot < o->spares + OTPI_SPARES && slot->data != NULL)
+		slot++;
+	if (slot == o->spares + OTPI_SPARES || b->cap != USUAL)
+		slot = find_slot(o, b);
+	if (slot != NULL) {
+		if (slot->data != NULL)
+			free(slot->data);
+		otpi_buf_weigh(o, b);
+		*slot = *b;
+	} else {
 		free(b->data);
+	}
 	*b = (struct otpi_buf){ 0 };
 }
 
@@ -109,16 +117,14 @@ otpi_buf_free_spares(struct otp *o, size_t above)
 	o->trim_at = 0;
 }
 
-OTPI_HOT int
-otpi_buf_room(struct otp *o, struct otpi_buf *b, size_t more)
+static __attribute__((noinline)) int
+make_room(struct otp *o, struct otpi_buf *b, size_t more)
 {
 	size_t len = b->end - b->pos, cap;
 	struct otpi_buf old = *b;
 	int rc;
 
-	if (b->data != NULL && b->cap - b->end >= more)
-		return 0;
-	if (b->data != NULL && b->cap - len >= more && b->pos >= len) {
+	if (b->cap - len >= more && b->pos >= len) {
 		otpi_buf_weigh(o, b);
 		memmove(b->data, b->data + b->pos, len);
 		b->pos = 0;
@@ -128,7 +134,7 @@ otpi_buf_room(struct otp *o, struct otpi_buf *b, size_t more)
 	if (more > SIZE_MAX / 4 || len > SIZE_MAX / 4)
 		return -ENOMEM;
 	cap = len + more;
-	if (b->data != NULL && b->cap > OTPI_READ && cap < 2 * b->cap)
+	if (b->cap > OTPI_READ && cap < 2 * b->cap)
 		cap = 2 * b->cap;
 	rc = otpi_buf_take(o, b, cap);
 	if (rc < 0)
@@ -138,4 +144,12 @@ otpi_buf_room(struct otp *o, struct otpi_buf *b, size_t more)
 	b->end = len;
 	otpi_buf_drop(o, &old);
 	return 0;
+}
+
+OTPI_HOT int
+otpi_buf_room(struct otp *o, struct otpi_buf *b, size_t more)
+{
+	if (b->data == NULL)
+		return otpi_buf_take(o, b, more);
+	return b->cap - b->end >= more ? 0 : make_room(o, b, more);
 }

@@ -54,22 +54,27 @@ reach(struct otp *o, const char *to, size_t len, uint64_t deadline,
 	return 0;
 }
 
-/* One try.  -EAGAIN: the connection ended before anybody took it up. */
 static int
-try_call(struct otp *o, const char *to, const void *request, size_t len,
-    uint64_t deadline, char **reply, size_t *reply_len)
+begin_call(struct otp *o, const char *to, const void *request, size_t len,
+    uint64_t deadline, uint64_t *out_ref)
 {
-	struct otpi_request *r;
 	struct otpi_dest *d;
-	uint64_t ref;
 	int rc;
 
 	rc = reach(o, to, len, deadline, &d);
 	if (rc == 0)
 		rc = otpi_request_new(o, &d->conn, FRAME_CALL, 0, request, len,
-		    deadline, true, &ref);
-	if (rc < 0)
-		return otpi_fail(o, rc, NULL);
+		    deadline, true, out_ref);
+	return rc < 0 ? otpi_fail(o, rc, NULL) : 0;
+}
+
+static int
+end_call(struct otp *o, uint64_t ref, uint64_t deadline, char **reply,
+    size_t *reply_len)
+{
+	struct otpi_request *r;
+	int rc;
+
 	rc = otpi_request_wait(o, ref, deadline);
 	r = otpi_request_find(o, ref);
 	if (rc < 0 || r == NULL) {
@@ -84,11 +89,20 @@ OTPI_HOT int
 otp_call(struct otp *o, const char *to, const void *request, size_t len,
     int timeout_ms, char **reply, size_t *reply_len)
 {
-	uint64_t deadline = otpi_deadline(o, timeout_ms);
-	int rc;
+	uint64_t now = otpi_now(), ref;
+	uint64_t deadline = otpi_deadline_from(o, timeout_ms, now);
+	int rc = -EAGAIN;
 
+	if (now - o->call_pace.last_end > OTPI_IDLE_NS)
+		rc = otpi_call_alone(o, to, request, len, now, deadline,
+		    reply, reply_len, &ref);
+	if (rc != 1 && rc != -EAGAIN)
+		return rc;
 	for (int i = 0; ; i++) {
-		rc = try_call(o, to, request, len, deadline, reply, reply_len);
+		if (rc != 1)
+			rc = begin_call(o, to, request, len, deadline, &ref);
+		if (rc >= 0)
+			rc = end_call(o, ref, deadline, reply, reply_len);
 		if (rc != -OTP_ENOPROC || i == TRIES)
 			return rc;
 	}

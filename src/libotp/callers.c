@@ -439,7 +439,8 @@ otpi_caller_pump(struct otp *o, struct otpi_conn *c)
 			watch(o->srv, c);
 	}
 	if (c->dead == 0) {
-		(void)otpi_caller_flush(o, c);
+		if (o->dirty != NULL)
+			(void)otpi_caller_flush(o, c);
 		otpi_watch(o, c);
 	}
 }

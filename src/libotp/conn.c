@@ -19,7 +19,6 @@
 #include "libotp/serve.h"
 
 #define HELLO_MAX	8192		/* payload of a HELLO */
-#define PAYLOAD_MIN	1024U		/* a HELLO that accepts less is refused */
 #define SMALL_REST	4096		/* of a frame: kept in a buffer its size */
 #define WAY_NS		50000U		/* for a reader to make room */
 
@@ -137,6 +136,12 @@ otpi_conn_sleep(struct otp *o, struct otpi_conn *c, uint32_t ms)
 	    otpi_conn_queued(c) > 0 || !may_sleep(c, ms))
 		return -EOPNOTSUPP;
 	return receive(o, c, 0);
+}
+
+OTPI_HOT ssize_t
+otpi_conn_nap(struct otpi_conn *c, uint32_t ms, void *buf, size_t size)
+{
+	return may_sleep(c, ms) ? recv(c->fd, buf, size, 0) : -1;
 }
 
 /*
@@ -375,20 +380,15 @@ encode(uint8_t *to, const struct frame_header *h)
 	    sizeof(h->deadline));
 }
 
-/* A big frame goes out at once as far as it will; the rest is queued. */
-static int
-put_big(struct otp *o, struct otpi_conn *c, const struct frame_header *h,
-    const void *payload)
+/* What is left of a frame of which done bytes have gone. */
+static __attribute__((noinline)) int
+put_rest(struct otp *o, struct otpi_conn *c, const struct frame_header *h,
+    const void *payload, size_t done)
 {
-	size_t total = FRAME_HEADER_LEN + (size_t)h->length, done = 0, n;
+	size_t total = FRAME_HEADER_LEN + (size_t)h->length, n;
 	uint8_t header[FRAME_HEADER_LEN];
 
 	encode(header, h);
-	if (c->fd >= 0 && c->dead == 0)
-		done = send_through(o, c, header, payload, h->length);
-	c->sent += done;
-	if (done == total)
-		return 0;
 	if (otpi_buf_room(o, &c->out, total - done) < 0) {
 		if (done > 0 && c->kind != OTPI_CALLER)
 			c->dead = -ENOMEM;	/* half a frame stays half */
@@ -403,6 +403,41 @@ put_big(struct otp *o, struct otpi_conn *c, const struct frame_header *h,
 	c->out.end += total - done;
 	otpi_dirty(o, c);
 	return 0;
+}
+
+/* A big frame goes out at once as far as it will; the rest is queued. */
+static int
+put_big(struct otp *o, struct otpi_conn *c, const struct frame_header *h,
+    const void *payload)
+{
+	uint8_t header[FRAME_HEADER_LEN];
+	size_t done = 0;
+
+	encode(header, h);
+	if (c->fd >= 0 && c->dead == 0)
+		done = send_through(o, c, header, payload, h->length);
+	c->sent += done;
+	return done == FRAME_HEADER_LEN + (size_t)h->length ? 0 :
+	    put_rest(o, c, h, payload, done);
+}
+
+/* As otpi_conn_put, past the queue.  An error of the connection shows later. */
+OTPI_HOT int
+otpi_conn_say(struct otp *o, struct otpi_conn *c, const struct frame_header *h,
+    const void *payload)
+{
+	size_t total = FRAME_HEADER_LEN + (size_t)h->length;
+	uint8_t frame[FRAME_HEADER_LEN + OTPI_SMALL];
+	ssize_t n;
+
+	encode(frame, h);
+	if (h->length > 0)
+		memcpy(frame + FRAME_HEADER_LEN, payload, h->length);
+	n = send(c->fd, frame, total, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (n < 0)
+		n = 0;
+	c->sent += (size_t)n;
+	return (size_t)n == total ? 0 : put_rest(o, c, h, payload, (size_t)n);
 }
 
 /*
@@ -441,7 +476,7 @@ otpi_conn_add(struct otpi_conn *c, uint8_t type, const void *payload,
 	struct otpi_buf *b = &c->out;
 	uint8_t *at = b->data + b->end;
 
-	if (!c->dirty || len > PAYLOAD_MIN ||
+	if (!c->dirty || len > OTPI_SMALL ||
 	    b->cap - b->end < FRAME_HEADER_LEN + len ||
 	    b->end - b->pos + FRAME_HEADER_LEN + len >= c->full + OTPI_CORK)
 		return false;
@@ -487,7 +522,7 @@ otpi_conn_take_hello(struct otpi_conn *c, const struct frame_header *h,
 		return -EPROTO;
 	memcpy(&hello, payload, sizeof(hello));
 	if (hello.magic != FRAME_MAGIC || hello.version != FRAME_VERSION ||
-	    hello.max_payload < PAYLOAD_MIN)
+	    hello.max_payload < OTPI_SMALL)
 		return -EPROTO;
 	c->greeted = true;
 	c->max_payload = hello.max_payload;

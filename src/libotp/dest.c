@@ -84,7 +84,7 @@ is_old(const struct otp *o, const struct otpi_dest *d)
 	return d->named && o->clock - d->checked >= NAME_AGE_NS;
 }
 
-bool
+OTPI_HOT bool
 otpi_dest_at_hand(const struct otp *o, const char *address)
 {
 	const struct otpi_dest *d = o->last;

@@ -21,6 +21,9 @@
 #define OTPI_BIG	(16U * 1024)	/* payloads sent without a copy */
 #define OTPI_SPARES	4
 #define OTPI_LEAN	(8U * 1024)	/* of a spare: not worth giving back */
+#define OTPI_SMALL	1024U		/* a payload that every HELLO accepts */
+#define OTPI_IDLE_NS	(500 * 1000U)	/* after such a pause nobody is awake */
+#define OTPI_TICK_MS	20		/* no machine's is longer */
 #define OTPI_NOBODY_KNOWS "{engine_down,unknown}"
 /* What a call runs through lies together: one that finds cold caches, as at one
  * a second, touches fewer pages. */
@@ -184,6 +187,9 @@ int	otpi_buf_room(struct otp *o, struct otpi_buf *b, size_t more);
 uint64_t otpi_now(void);			/* ns */
 int	otpi_conn_recv(struct otp *o, struct otpi_conn *c);
 int	otpi_conn_sleep(struct otp *o, struct otpi_conn *c, uint32_t ms);
+/* recv() that sleeps for about ms at most. */
+ssize_t	otpi_conn_nap(struct otpi_conn *c, uint32_t ms, void *buf,
+	    size_t size);
 /* The next whole frame: 1, 0, -EPROTO, -EMSGSIZE.  In place. */
 int	otpi_conn_next(struct otp *o, struct otpi_conn *c,
 	    struct frame_header *h, char **payload);
@@ -193,6 +199,9 @@ int	otpi_conn_put(struct otp *o, struct otpi_conn *c,
 /* The same for the common case; false: it is not. */
 bool	otpi_conn_add(struct otpi_conn *c, uint8_t type, const void *payload,
 	    size_t len);
+/* A small frame at once: c is greeted, and nothing is queued for it. */
+int	otpi_conn_say(struct otp *o, struct otpi_conn *c,
+	    const struct frame_header *h, const void *payload);
 int	otpi_conn_hello(struct otp *o, struct otpi_conn *c,
 	    const struct frame_hello *hello, const char *name,
 	    const char *path);
@@ -258,6 +267,11 @@ void	otpi_dest_free_all(struct otp *o);
 void	otpi_parts_free_all(struct otp *o);
 
 /* request.c */
+/* A ref for the request that is made next. */
+int	otpi_request_ref(struct otp *o, uint64_t *out);
+/* It has that ref, and begins at this byte of the stream. */
+struct otpi_request *otpi_request_add(struct otp *o, struct otpi_conn *c,
+	    uint64_t ref, uint64_t at, bool sync);
 int	otpi_request_new(struct otp *o, struct otpi_conn *c, uint8_t type,
 	    uint16_t tag, const void *payload, size_t len, uint64_t deadline,
 	    bool sync, uint64_t *out_ref);
@@ -277,6 +291,7 @@ int	otpi_request_wait(struct otp *o, uint64_t ref, uint64_t deadline);
 int	otpi_request_take(struct otp *o, struct otpi_request *r, char **reply,
 	    size_t *len);
 uint64_t otpi_deadline(const struct otp *o, int timeout_ms);
+uint64_t otpi_deadline_from(const struct otp *o, int timeout_ms, uint64_t now);
 /* NULL: the word for the error, or what people call it.  The error. */
 int	otpi_fail(struct otp *o, int error, const char *reason);
 const char *otpi_word(int error);
@@ -284,6 +299,13 @@ void	otpi_reason_of_result(int rc, char *out, size_t size);
 /* The exit reason of a server that is gone, as far as it can be known. */
 void	otpi_why_down(struct otp *o, struct otpi_dest *d,
 	    char out[OTP_REASON_MAX]);
+
+/* alone.c */
+/* After OTPI_IDLE_NS without a call.  0: done, 1: ref waits for its reply,
+ * -EAGAIN: not begun, or another error. */
+int	otpi_call_alone(struct otp *o, const char *to, const void *request,
+	    size_t len, uint64_t now, uint64_t deadline, char **reply,
+	    size_t *reply_len, uint64_t *out_ref);
 
 /* wait.c */
 /* Send everything and wait until something has been received on c: 1; 0: it

@@ -15,7 +15,6 @@
 #include "libotp/task.h"
 
 #define EVENTS		64
-#define IDLE_NS		(500 * 1000U)	/* after such a wait nobody is awake */
 #define HOT_CREDIT	16		/* reads between two looks at epoll */
 #define HOT_STREAK	64		/* reads without a wait: it goes on so */
 #define RETRY_NS	(10 * OTPI_MSEC)	/* a full backlog */
@@ -225,7 +224,7 @@ wait_events(struct otp *o, struct epoll_event *ev, bool may_wait)
 	}
 	if ((o->flags & OTP_NO_POLL) == 0 && s->ncallers > 0)
 		window = otpi_pace_window(&s->pace, now,
-		    s->pace.last_wait > IDLE_NS);
+		    s->pace.last_wait > OTPI_IDLE_NS);
 	if (due != 0 && due < now + window)
 		window = due > now ? due - now : 0;
 	if (window > 0) {

@@ -18,13 +18,19 @@
 #define REPLY_MAX	(256U * 1024 * 1024)	/* put together of its parts */
 
 OTPI_HOT uint64_t
-otpi_deadline(const struct otp *o, int timeout_ms)
+otpi_deadline_from(const struct otp *o, int timeout_ms, uint64_t now)
 {
 	if (timeout_ms == OTP_DEFAULT_TIMEOUT)
 		timeout_ms = o->timeout_ms;
 	if (timeout_ms < 0)
 		return 0;
-	return otpi_now() + (uint64_t)(unsigned int)timeout_ms * OTPI_MSEC;
+	return now + (uint64_t)(unsigned int)timeout_ms * OTPI_MSEC;
+}
+
+uint64_t
+otpi_deadline(const struct otp *o, int timeout_ms)
+{
+	return otpi_deadline_from(o, timeout_ms, otpi_now());
 }
 
 static const char *
@@ -112,6 +118,34 @@ keep(struct otpi_conn *c, const void *payload, size_t len, bool sync,
 }
 
 OTPI_HOT int
+otpi_request_ref(struct otp *o, uint64_t *out)
+{
+	int rc;
+
+	if (o->nrequests == 0 || o->free_request == NO_SLOT) {
+		rc = more_slots(o);
+		if (rc < 0)
+			return rc;
+	}
+	*out = ++o->next_ref << SLOT_BITS | o->free_request;
+	return 0;
+}
+
+OTPI_HOT struct otpi_request *
+otpi_request_add(struct otp *o, struct otpi_conn *c, uint64_t ref, uint64_t at,
+    bool sync)
+{
+	struct otpi_request *r = &o->requests[o->free_request];
+
+	o->free_request = r->next_free;
+	*r = (struct otpi_request){ .progress = OTPI_WAITING, .sync = sync,
+	    .ref = ref, .conn = c, .at = at };
+	if (c->kind == OTPI_DEST)
+		((struct otpi_dest *)c)->nrequests++;
+	return r;
+}
+
+OTPI_HOT int
 otpi_request_new(struct otp *o, struct otpi_conn *c, uint8_t type,
     uint16_t tag, const void *payload, size_t len, uint64_t deadline,
     bool sync, uint64_t *out_ref)
@@ -125,14 +159,10 @@ otpi_request_new(struct otp *o, struct otpi_conn *c, uint8_t type,
 
 	if (len > UINT32_MAX)
 		return -EMSGSIZE;
-	if (o->nrequests == 0 || o->free_request == NO_SLOT) {
-		rc = more_slots(o);
-		if (rc < 0)
-			return rc;
-	}
-	r = &o->requests[o->free_request];
+	rc = otpi_request_ref(o, &h.ref);
+	if (rc < 0)
+		return rc;
 	h.length = (uint32_t)len;
-	h.ref = ++o->next_ref << SLOT_BITS | o->free_request;
 	rc = keep(c, payload, len, sync, &again);
 	if (rc == 0)
 		rc = otpi_conn_put(o, c, &h, payload);
@@ -140,12 +170,9 @@ otpi_request_new(struct otp *o, struct otpi_conn *c, uint8_t type,
 		free(again);
 		return rc;
 	}
-	o->free_request = r->next_free;
-	*r = (struct otpi_request){ .progress = OTPI_WAITING, .sync = sync,
-	    .ref = h.ref, .conn = c, .at = at, .again = again,
-	    .again_len = h.length };
-	if (c->kind == OTPI_DEST)
-		((struct otpi_dest *)c)->nrequests++;
+	r = otpi_request_add(o, c, h.ref, at, sync);
+	r->again = again;
+	r->again_len = h.length;
 	*out_ref = h.ref;
 	return 0;
 }

@@ -11,8 +11,6 @@
 #include "libotp/impl.h"
 #include "libotp/serve.h"
 
-#define IDLE_NS		(500 * 1000U)	/* after such a pause nobody is awake */
-#define TICK_MS		20		/* no machine's is longer */
 
 /* Until the deadline, ms; -1: there is none.  -ETIMEDOUT. */
 static int
@@ -49,8 +47,8 @@ sleep_and_read(struct otp *o, struct otpi_conn *c, uint64_t deadline,
 
 	if (rc < 0)
 		return rc;
-	if (ms > 2 * TICK_MS) {
-		rc = otpi_conn_sleep(o, c, (uint32_t)ms - TICK_MS);
+	if (ms > 2 * OTPI_TICK_MS) {
+		rc = otpi_conn_sleep(o, c, (uint32_t)ms - OTPI_TICK_MS);
 		if (rc != -EOPNOTSUPP)
 			return rc;
 	}
@@ -84,7 +82,8 @@ otpi_await(struct otp *o, struct otpi_conn *c, uint64_t deadline)
 	uint64_t began, now, window = 0;
 	int rc;
 
-	(void)otpi_flush_all(o);
+	if (o->dirty != NULL)
+		(void)otpi_flush_all(o);
 	if (c->dead != 0)
 		return c->dead;
 	if (c->fd < 0)
@@ -92,7 +91,7 @@ otpi_await(struct otp *o, struct otpi_conn *c, uint64_t deadline)
 	began = now = otpi_now();
 	if ((o->flags & OTP_NO_POLL) == 0)
 		window = otpi_pace_window(pace, now,
-		    now - pace->last_end > IDLE_NS);
+		    now - pace->last_end > OTPI_IDLE_NS);
 	rc = window > 0 ? look(o, c, window, &now) : 0;
 	if (rc != 0) {
 		otpi_pace_end(pace, began, now, o->received, true, true);

@@ -12,6 +12,7 @@
 #include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "otp_rig.h"
@@ -68,6 +69,81 @@ START_TEST(a_call_times_out_and_its_late_reply_is_dropped)
 	reply = rig_call(&rig, "echo own", NULL);
 	ck_assert_str_eq(reply, "own");
 	free(reply);
+}
+END_TEST
+
+/* Longer than whoever waits goes on polling: such calls have a way of their
+ * own, which whatever comes but the reply leaves for that of all others. */
+static void
+pause_calling(void)
+{
+	const struct timespec ts = { .tv_nsec = 1000000 };
+
+	(void)nanosleep(&ts, NULL);
+}
+
+static char *
+call_after_a_pause(struct otp *o, const char *request, size_t len)
+{
+	char *reply = NULL;
+	size_t have = 0;
+
+	pause_calling();
+	ck_assert_int_eq(otp_call(o, rig.socket, request, strlen(request),
+	    5000, &reply, &have), 0);
+	ck_assert_ptr_nonnull(reply);
+	ck_assert_uint_eq(have, len);
+	ck_assert_int_eq(reply[len], '\0');
+	return reply;
+}
+
+START_TEST(after_a_pause_calls_end_as_any_do)
+{
+	static const struct {
+		const char	*request;
+		size_t		 len;
+	} rows[] = {
+		{ "echo one", 3 }, { "big 1024", 1024 }, { "echo two", 3 },
+		{ "big 1025", 1025 }, { "big 300000", 300000 },
+		{ "twice", 2 }, { "echo three", 5 }, { "echo ", 0 },
+	};
+	struct otp_options opt = { .size = sizeof(opt), .max_payload = 1024 };
+	struct otp *other = otp_new(&opt);
+
+	free(call_after_a_pause(rig.o, "echo one", 3));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		free(call_after_a_pause(rig.o, rows[i].request, rows[i].len));
+	pause_calling();
+	ck_assert_int_eq(otp_call(rig.o, rig.socket, "later", 5, 60, NULL,
+	    NULL), -ETIMEDOUT);
+	free(call_after_a_pause(other, "release", 2));
+	free(call_after_a_pause(rig.o, "nap 20", 2));	/* behind the late one */
+	free(call_after_a_pause(other, "big 3000", 3000));	/* in parts */
+	otp_free(other);
+}
+END_TEST
+
+/* Both end the server. */
+START_TEST(after_a_pause_calls_fail_as_any_do)
+{
+	static const struct {
+		const char	*request, *reason;
+		int		 error;
+	} rows[] = {
+		{ "stop odd", "odd", -OTP_EDOWN },
+		{ "big 68000000", NULL, -EMSGSIZE },
+	};
+
+	rig_ok(&rig, "hello");
+	pause_calling();
+	ck_assert_int_eq(otp_call(rig.o, rig.socket, rows[_i].request,
+	    strlen(rows[_i].request), 5000, NULL, NULL), rows[_i].error);
+	if (rows[_i].reason != NULL)
+		ck_assert_str_eq(otp_reason(rig.o), rows[_i].reason);
+	(void)rig_exit(&rig);
+	pause_calling();
+	ck_assert_int_eq(otp_call(rig.o, rig.socket, "hello", 5, 5000, NULL,
+	    NULL), -OTP_ENOPROC);
 }
 END_TEST
 
@@ -421,6 +497,26 @@ START_TEST(too_many_casts_are_an_error_for_who_asked_for_one)
 }
 END_TEST
 
+/* Nor are they cut in two: each is counted by whom it came too late for. */
+START_TEST(calls_that_found_the_socket_full_are_not_lost)
+{
+	char words[32], text[1000] = "echo";
+	int fd = raw_open(rig.socket), n = 600;
+
+	rig_ok(&rig, "hello");
+	(void)kill(rig.pid, SIGSTOP);
+	for (int i = 0; i < n; i++)
+		ck_assert_int_eq(otp_call(rig.o, rig.socket, text,
+		    sizeof(text), 0, NULL, NULL), -ETIMEDOUT);
+	(void)kill(rig.pid, SIGCONT);
+	rig_ok(&rig, "hello");
+	(void)snprintf(words, sizeof(words), "\"expired\":%d,", n);
+	raw_send(fd, FRAME_SYSTEM, 0, 5, 1, "");
+	raw_expect(fd, FRAME_REPLY, words, NULL);
+	(void)close(fd);
+}
+END_TEST
+
 /* He has gone before the server has even accepted him. */
 START_TEST(what_was_cast_last_arrives)
 {
@@ -486,6 +582,8 @@ main(void)
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, no_such_process_is_noproc_at_once);
 	tcase_add_test(tc, a_call_times_out_and_its_late_reply_is_dropped);
+	tcase_add_test(tc, after_a_pause_calls_end_as_any_do);
+	tcase_add_loop_test(tc, after_a_pause_calls_fail_as_any_do, 0, 2);
 	tcase_add_test(tc, signals_neither_lengthen_nor_shorten_a_call);
 	tcase_add_test(tc, the_server_is_not_told_of_a_timeout);
 	tcase_add_test(tc, a_call_whose_time_is_over_is_dropped_unserved);
@@ -513,6 +611,7 @@ main(void)
 	tcase_add_test(tc, too_many_casts_wait_and_then_time_out);
 	tcase_add_test(tc,
 	    too_many_casts_are_an_error_for_who_asked_for_one);
+	tcase_add_test(tc, calls_that_found_the_socket_full_are_not_lost);
 	tcase_add_test(tc, what_was_cast_last_arrives);
 	tcase_add_test(tc, casts_are_gathered_until_flushed);
 	tcase_add_test(tc, who_only_calls_is_told_that_he_is_no_server);
