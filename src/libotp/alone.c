@@ -26,18 +26,18 @@ is_alone(const struct otp *o, const char *to, size_t len)
 
 /* The reply to ref, all of it and nothing else? */
 static bool
-is_reply(const char *in, size_t len, uint64_t ref, struct frame_header *h)
+is_reply(const uint8_t *frame, size_t len, uint64_t ref, struct frame_header *h)
 {
 	if (len < FRAME_HEADER_LEN)
 		return false;
-	memcpy(h, in, sizeof(*h));
+	memcpy(h, frame, sizeof(*h));
 	return h->type == FRAME_REPLY && h->ref == ref &&
 	    (h->flags & FRAME_F_MORE) == 0 &&
 	    len == FRAME_HEADER_LEN + (size_t)h->length;
 }
 
 static int
-hand_over(struct otp *o, const char *payload, size_t len, char **reply,
+hand_over(struct otp *o, const uint8_t *payload, size_t len, char **reply,
     size_t *reply_len)
 {
 	if (reply != NULL) {
@@ -56,7 +56,7 @@ hand_over(struct otp *o, const char *payload, size_t len, char **reply,
  * was read is where the general way would have it. */
 static __attribute__((noinline)) void
 go_on(struct otp *o, struct otpi_conn *c, uint64_t ref, uint64_t at,
-    const char *in, size_t len)
+    const uint8_t *in, size_t len)
 {
 	otpi_request_add(o, c, ref, at, true);
 	if (len == 0)
@@ -78,7 +78,7 @@ otpi_call_alone(struct otp *o, const char *to, const void *request, size_t len,
 	struct frame_header h = { .type = FRAME_CALL, .deadline = deadline,
 	    .length = (uint32_t)len };
 	uint64_t at, ms = LONG_MS;
-	char in[FRAME_HEADER_LEN + OTPI_SMALL];
+	uint8_t frame[OTPI_SMALL_FRAME];	/* one after the other */
 	struct otpi_conn *c;
 	ssize_t n = 0;
 
@@ -90,17 +90,17 @@ otpi_call_alone(struct otp *o, const char *to, const void *request, size_t len,
 	c = &o->last->conn;
 	at = c->sent;
 	*out_ref = h.ref;
-	if (otpi_conn_say(o, c, &h, request) < 0)
+	if (otpi_conn_say(o, c, &h, request, frame) < 0)
 		return -EAGAIN;
 	if (o->dirty == NULL)
-		n = otpi_conn_nap(c, (uint32_t)ms - OTPI_TICK_MS, in,
-		    sizeof(in));
+		n = otpi_conn_nap(c, (uint32_t)ms - OTPI_TICK_MS, frame,
+		    sizeof(frame));
 	o->received += n > 0 ? (size_t)n : 0;
 	o->clock = otpi_now();
 	otpi_pace_end(&o->call_pace, now, o->clock, o->received, false, false);
-	if (n > 0 && is_reply(in, (size_t)n, *out_ref, &h))
-		return hand_over(o, in + FRAME_HEADER_LEN, h.length, reply,
+	if (n > 0 && is_reply(frame, (size_t)n, *out_ref, &h))
+		return hand_over(o, frame + FRAME_HEADER_LEN, h.length, reply,
 		    reply_len);
-	go_on(o, c, *out_ref, at, in, n > 0 ? (size_t)n : 0);
+	go_on(o, c, *out_ref, at, frame, n > 0 ? (size_t)n : 0);
 	return 1;
 }

@@ -424,10 +424,9 @@ put_big(struct otp *o, struct otpi_conn *c, const struct frame_header *h,
 /* As otpi_conn_put, past the queue.  An error of the connection shows later. */
 OTPI_HOT int
 otpi_conn_say(struct otp *o, struct otpi_conn *c, const struct frame_header *h,
-    const void *payload)
+    const void *payload, uint8_t frame[OTPI_SMALL_FRAME])
 {
 	size_t total = FRAME_HEADER_LEN + (size_t)h->length;
-	uint8_t frame[FRAME_HEADER_LEN + OTPI_SMALL];
 	ssize_t n;
 
 	encode(frame, h);

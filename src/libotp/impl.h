@@ -22,6 +22,7 @@
 #define OTPI_SPARES	4
 #define OTPI_LEAN	(8U * 1024)	/* of a spare: not worth giving back */
 #define OTPI_SMALL	1024U		/* a payload that every HELLO accepts */
+#define OTPI_SMALL_FRAME (FRAME_HEADER_LEN + OTPI_SMALL)
 #define OTPI_IDLE_NS	(500 * 1000U)	/* after such a pause nobody is awake */
 #define OTPI_TICK_MS	20		/* no machine's is longer */
 #define OTPI_NOBODY_KNOWS "{engine_down,unknown}"
@@ -199,9 +200,11 @@ int	otpi_conn_put(struct otp *o, struct otpi_conn *c,
 /* The same for the common case; false: it is not. */
 bool	otpi_conn_add(struct otpi_conn *c, uint8_t type, const void *payload,
 	    size_t len);
-/* A small frame at once: c is greeted, and nothing is queued for it. */
+/* A small frame at once: c is greeted, and nothing is queued for it.  frame:
+ * where it is put together. */
 int	otpi_conn_say(struct otp *o, struct otpi_conn *c,
-	    const struct frame_header *h, const void *payload);
+	    const struct frame_header *h, const void *payload,
+	    uint8_t frame[OTPI_SMALL_FRAME]);
 int	otpi_conn_hello(struct otp *o, struct otpi_conn *c,
 	    const struct frame_hello *hello, const char *name,
 	    const char *path);
