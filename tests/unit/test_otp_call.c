@@ -497,20 +497,40 @@ START_TEST(too_many_casts_are_an_error_for_who_asked_for_one)
 }
 END_TEST
 
-/* Nor are they cut in two: each is counted by whom it came too late for. */
+/* How many messages of that size a socket takes that nobody reads. */
+static int
+fitting(const void *text, size_t len)
+{
+	int fd[2], n = 0;
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
+	    fd), 0);
+	while (send(fd[0], text, len, MSG_DONTWAIT) == (ssize_t)len)
+		n++;
+	(void)close(fd[0]);
+	(void)close(fd[1]);
+	return n;
+}
+
+/* Neither the one that is sent at once when there is just no more room, nor
+ * those behind it: each is counted by whom it comes too late for. */
 START_TEST(calls_that_found_the_socket_full_are_not_lost)
 {
-	char words[32], text[1000] = "echo";
-	int fd = raw_open(rig.socket), n = 600;
+	char words[32], text[1024] = "echo";
+	size_t len = sizeof(text) - FRAME_HEADER_LEN;
+	int fd = raw_open(rig.socket), n = fitting(text, sizeof(text));
 
 	rig_ok(&rig, "hello");
 	(void)kill(rig.pid, SIGSTOP);
-	for (int i = 0; i < n; i++)
-		ck_assert_int_eq(otp_call(rig.o, rig.socket, text,
-		    sizeof(text), 0, NULL, NULL), -ETIMEDOUT);
+	for (int i = 0; i < 2 * n; i++) {
+		if (i == n)
+			pause_calling();
+		ck_assert_int_eq(otp_call(rig.o, rig.socket, text, len,
+		    i == n ? 60 : 0, NULL, NULL), -ETIMEDOUT);
+	}
 	(void)kill(rig.pid, SIGCONT);
 	rig_ok(&rig, "hello");
-	(void)snprintf(words, sizeof(words), "\"expired\":%d,", n);
+	(void)snprintf(words, sizeof(words), "\"expired\":%d,", 2 * n);
 	raw_send(fd, FRAME_SYSTEM, 0, 5, 1, "");
 	raw_expect(fd, FRAME_REPLY, words, NULL);
 	(void)close(fd);
